@@ -1,4 +1,4 @@
-"""A page in a real browser, spoken to through two pipes in the protocol of Chromium's developer tools.
+"""A page in a real browser, controlled through two pipes by the protocol of Chromium's developer tools.
 
 Used by the tests of pages that run scripts, and by `bench/explorer.py`. Nothing but Chromium is needed.
 """
@@ -23,7 +23,7 @@ PATIENCE = 120.0  # seconds for one answer, on a machine that is busy
 
 
 class Page:
-    """One page. `value` runs JavaScript in it, `press` and `click` act as a person does."""
+    """One page. `value` runs JavaScript in it; `press` and `click` simulate a user."""
 
     def __init__(self, to: int, back: int):
         self._to, self._back, self._held, self._number, self._session = to, back, b"", 0, ""
@@ -123,7 +123,7 @@ def _gone() -> bytes:
 
 @contextmanager
 def page(*flags: str) -> Iterator[Page]:
-    """A page in a headless browser, which ends with the block. **Raises:** `RuntimeError` without a browser."""
+    """A context with a page in a headless browser, which is closed at the end. **Raises:** `RuntimeError` without a browser."""
     if BROWSER is None:
         raise RuntimeError("Chromium must be on the path")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -144,7 +144,7 @@ def page(*flags: str) -> Iterator[Page]:
 
 
 def _started(command: Sequence[str], reads: int, writes: int) -> subprocess.Popen:
-    """The browser, which takes its pipes as files 3 and 4. A shell puts them there, from numbers that are neither."""
+    """Start the browser. It expects its pipes as file descriptors 3 and 4, to which a shell moves them from other numbers."""
     high = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (reads, writes)]
     try:
         return subprocess.Popen(

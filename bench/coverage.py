@@ -1,9 +1,9 @@
-"""What coverage costs: CPU seconds and peak memory of published data sets and of a table of a million rows.
+"""The cost of coverage: CPU seconds and peak memory for published data sets and for a table of a million rows.
 
     OMP_NUM_THREADS=1 python bench/coverage.py [scan:simple cogs 10 100]
 
-A number is a table of 1,000,000 training and 1,000 test rows, 10 parts of so many values each, drawn at random; the answer is
-the sum of the parts mod 97. Each is measured in a process of its own.
+A number stands for a table of 1,000,000 training and 1,000 test rows with 10 parts of so many values each, drawn at random; the
+answer is the sum of the parts mod 97. Each is measured in its own process.
 """
 
 import resource
@@ -15,7 +15,7 @@ ROWS, TESTED, PARTS, ANSWERS = 1_000_000, 1_000, 10, 97
 
 
 def table(rows: int, values: int, seed: int) -> dict[str, list[str]]:
-    """Columns of parts drawn at random, and the answer."""
+    """Columns of random parts, and the answer."""
     import numpy as np
 
     drawn = np.random.default_rng(seed).integers(0, values, (rows, PARTS))
@@ -24,7 +24,7 @@ def table(rows: int, values: int, seed: int) -> dict[str, list[str]]:
 
 
 def measure(name: str) -> None:
-    """Print a line."""
+    """Measure one case, and print a line."""
     import assay
 
     given = (table(ROWS, int(name), 0), table(TESTED, int(name), 1)) if name.isdigit() else (name,)

@@ -1,13 +1,14 @@
-"""The evidence's cost beside the published probe's, the probe's beside scikit-learn's, and the gain of untrained networks.
+"""The cost of the evidence against the published probe, of the probe against scikit-learn's, and the gain of untrained
+networks.
 
     OMP_NUM_THREADS=1 python bench/decodability.py [--seeds 20]
 
 The setting is that of Redhardt, Akram and Schug 2025 (arXiv 2507.07207): hyperteacher of 16 modules of which up to 3 are
-active, an MLP of 4 hidden layers of 1,024 units, one example per task. Their callback fits 512 seen tasks and scores 512
-others and 1,024 novel ones, without any null. The evidence fits 800 and scores 200 others five times over, scores 1,000
-novel ones, and does the same in five untrained copies, from the encoded input, under shuffled labels and for the control
-task, with an interval for every measure. Both are timed on the same network in the same run, interleaved, after the forward
-passes.
+active, an MLP of 4 hidden layers of 1,024 units, one example per task. Their callback fits a probe on 512 seen tasks and scores
+it on 512 others and on 1,024 novel ones, without a null. The evidence fits on 800 seen tasks and scores on 200 others in each
+of five folds, scores 1,000 novel ones, and repeats this in five untrained copies, from the encoded input, with shuffled labels
+and for the control task, with an interval for every measure. Both are timed on the same network in the same run, interleaved,
+after the forward passes.
 """
 
 import argparse
@@ -36,7 +37,7 @@ NUM_STEPS, LAMBDA = 10, 1.0
 
 
 def cpu_ms(function: Callable[[], object], repeats: int = 15) -> tuple[float, float]:
-    """Minimum and median CPU milliseconds."""
+    """Minimum and median CPU time in milliseconds."""
     spent = []
     for _ in range(repeats):
         start = time.process_time()
@@ -46,7 +47,7 @@ def cpu_ms(function: Callable[[], object], repeats: int = 15) -> tuple[float, fl
 
 
 class Timed(Subject):
-    """Adds up the CPU seconds in which the network or an untrained copy is drawn, run and read."""
+    """Sums the CPU seconds in which the network or an untrained copy is drawn, run and read."""
 
     spent = 0.0  # of all, so that the copies' count too
 
@@ -99,7 +100,7 @@ def conjugate_gradients(features: Tensor, target: Tensor) -> Tensor:
 
 
 def evidence_cost(repeats: int = 9) -> None:
-    """The evidence for 4 layers of 1,024 units beside the published procedure, both after the forward passes."""
+    """The evidence for 4 layers of 1,024 units against the published procedure, both after the forward passes."""
     # 487 of 696 supports are trained, so that each has the two examples that a control task needs.
     task = Hyperteacher(num_modules=16, max_active=3, held_out=0.3, samples_per_task=1)
     module = build("mlp", task, width=1024, depth=4, generator=Generator().manual_seed(0))
@@ -138,7 +139,7 @@ def evidence_cost(repeats: int = 9) -> None:
 
 
 def probe_cost() -> None:
-    """512 examples of 256 features to 16 targets, then 1,536 predictions; every penalty tried, in both."""
+    """A fit on 512 examples with 256 features and 16 targets, then 1,536 predictions; both sides try every penalty."""
     generator = Generator().manual_seed(0)
     features, fresh = torch.randn(512, 256, generator=generator), torch.randn(1536, 256, generator=generator)
     targets = features[:, :16] + torch.randn(512, 16, generator=generator)
@@ -151,7 +152,7 @@ def probe_cost() -> None:
 
 
 def untrained_gains(num_seeds: int) -> None:
-    """How often the gain of an untrained network over its nulls has 0 within its interval."""
+    """How often the interval of an untrained network's gain over its nulls contains 0."""
     task = load_task(TASK)
     inside = 0
     for seed in range(num_seeds):

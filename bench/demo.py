@@ -1,4 +1,4 @@
-"""What it takes for the demo's first network to compose: novel accuracy when one thing is changed at a time.
+"""What the demo's first network needs in order to compose: novel accuracy when one setting is changed at a time.
 
 OMP_NUM_THREADS=1 python bench/demo.py [--seeds 3]
 """

@@ -1,11 +1,12 @@
-"""How much of z can be read linearly from what the network is given, and how well a network learns from it, for every encoding.
+"""Linear decodability of z from the network's input, and how well a network learns from it, for every encoding.
 
     OMP_NUM_THREADS=1 python bench/encodings.py [--seeds 3] [--num-modules 8] [--steps 2000]
 
-Probes are fitted on trained supports and scored on novel ones. `pooled`: R2 of z, over all modules together; `active`: of
-the same predictions, only where the module is active; `amount`: R2 of the amount, of a probe fitted where the module is active;
-`presence`: area under the ROC curve of whether it is active. `seen` and `novel`: pooled R2 of the targets for an MLP of 3 x
-256 after training on each; `nothing` has z hidden. With --steps 0 nothing is trained. Means over seeds, which draw all anew.
+Probes are fitted on trained supports and scored on novel ones. `pooled`: R2 of z, pooled over modules; `active`: R2 of the same
+predictions where the module is active; `amount`: R2 of the amount, for a probe fitted where the module is active; `presence`:
+area under the ROC curve for whether it is active. `seen` and `novel`: pooled R2 of the targets for an MLP of 3 x 256 after
+training on each encoding; `nothing` hides z. With --steps 0 nothing is trained. Means over seeds, each of which draws
+everything afresh.
 """
 
 import argparse
@@ -29,7 +30,7 @@ NUM_ROWS = 8192
 
 
 class Read(NamedTuple):
-    """What a linear reader of the input gets."""
+    """Scores of linear probes on the input."""
 
     pooled: float
     active: float
@@ -38,7 +39,7 @@ class Read(NamedTuple):
 
 
 class Blind(Hyperteacher):
-    """The same task without z: what x alone can tell of the target."""
+    """The same task without z: the part of the target that x alone predicts."""
 
     def examples(self, split, n, *, generator):
         examples = super().examples(split, n, generator=generator)
@@ -47,7 +48,7 @@ class Blind(Hyperteacher):
 
 
 def r2(predicted: Tensor, true: Tensor) -> float:
-    """Pooled over columns; NaN where there is nothing to explain, such as amounts that are always 1."""
+    """R2 pooled over columns; NaN where the targets do not vary, such as amounts that are always 1."""
     if (true == true[0]).all():
         return float("nan")
     return float(1 - (predicted - true).square().sum() / (true - true.mean(0)).square().sum())
@@ -73,7 +74,7 @@ def read(task: Hyperteacher, seed: int) -> Read:
 
 
 def linear(features: Tensor, labels: Tensor, fresh: Tensor) -> Tensor:
-    """What ridge regression fitted on these features says of fresh ones; scikit-learn's, its penalty by cross-validation."""
+    """Predictions for fresh rows by scikit-learn's ridge regression, with the penalty chosen by cross-validation."""
     fitted = RidgeCV(alphas=(1e-2, 1e0, 1e2)).fit(features.numpy(), labels.numpy())
     return torch.from_numpy(fitted.predict(fresh.numpy())).view(len(fresh), -1)
 

@@ -1,11 +1,11 @@
-"""What does sending a piece of work to another process cost, on each engine?
+"""The overhead of sending a piece of work to another process, on each engine.
 
     python bench/engines.py
 
-Two worker processes of this machine each: loky's, those of a Ray cluster and those of a Dask cluster that the script
-starts. The pieces do nothing, so that all time is overhead. Prints the time to the first result of a cold call, and for
-pieces sent to warm workers the wall time and the CPU time of this process, per piece. Dask's includes a child process
-that asks for an answer first, and so would Ray's if it were not connected beforehand.
+Each engine has two worker processes on this machine: loky's, those of a Ray cluster and those of a Dask cluster that the script
+starts. The pieces do nothing, so that all time is overhead. The script prints the time to the first result of a cold call, and,
+for pieces sent to warm workers, wall time and CPU time of this process per piece. Dask's figures include a child process that
+first asks for an answer; Ray's would too if it were not connected beforehand.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def cost(engine: Engine, num_pieces: int) -> tuple[float, float]:
-    """Wall and CPU seconds of this process."""
+    """Wall and CPU seconds of this process per piece."""
     wall, cpu = time.perf_counter(), time.process_time()
     assert sum(1 for _ in run_unordered(abs, range(num_pieces), engine=engine)) == num_pieces
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -1,11 +1,11 @@
-"""Milliseconds of a frame of `assay explore` in this machine's browser, in WebAssembly, in plain JavaScript and by WebGL.
+"""Milliseconds per frame of `assay explore` in this machine's browser, in WebAssembly, in plain JavaScript and by WebGL.
 
 Run `python bench/explorer.py` with Chromium on the path. Each frame is the picture at 128 x 128 pixels after one weight of a
-layer in the middle was moved: evolved networks, whose weights are mostly 0, and fresh ones of their shapes, in which none is.
-Processor time of the page's thread, which other work does not lengthen; by WebGL, which draws elsewhere, the time on the clock.
-Expected: within 50 ms in WebAssembly, which the page takes where there is no GPU. Where a way takes longer, the page draws
-fewer pixels while a slider moves and all of them after, and the time printed last is that of such a frame. A browser without a
-GPU emulates WebGL on the processor: `--webgl` times that too.
+middle layer was moved, for evolved networks, most of whose weights are 0, and for fresh networks of the same shapes, whose
+weights are all nonzero. Times are processor time of the page's thread, which does not depend on other load; for WebGL, which
+draws elsewhere, wall time. Expected: at most 50 ms in WebAssembly, which the page uses where there is no GPU. If that is
+exceeded, the page draws fewer pixels while a slider moves and all of them afterwards; the time printed last is that of such a
+frame. A browser without a GPU emulates WebGL on the processor: `--webgl` times that too.
 """
 
 import argparse
@@ -41,15 +41,17 @@ def frame(page: chromium.Page, number: int, way: str, size: str, frames: int) ->
 
 
 def _busy(page: chromium.Page) -> float:
-    """Seconds that the page's thread has computed."""
+    """Seconds of computation of the page's thread."""
     found = page.call("Performance.getMetrics")["metrics"]
     return next(one["value"] for one in found if one["name"] == "TaskDuration")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=10, help="of each kind")
-    parser.add_argument("--webgl", action="store_true", help="also where it is emulated, which takes minutes to compile")
+    parser.add_argument("--frames", type=int, default=10, help="frames of each kind")
+    parser.add_argument(
+        "--webgl", action="store_true", help="time WebGL even if it is emulated, which takes minutes to compile"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -1,9 +1,10 @@
-"""Time the responses of all weights at once against a sweep that moves them one by one, and print both.
+"""Time of the responses to all weights at once, against a sweep that moves the weights one by one.
 
-Run `python bench/fracture.py` with the genomes in reach of `assay data`. The sweep is what the published work does: every
-weight takes other values and the picture is drawn again; here two values a weight, the fewest from which a derivative can be
-had (the work draws five). Its time is that of some weights times their number. Processor time, one thread, in turns. Expected:
-all weights of the skull at 64 x 64 pixels within .5 s, at least 100 times as fast as the sweep, and agreement of 1e-5 relative.
+Run `python bench/fracture.py` with the genomes in reach of `assay data`. The sweep is the published method: every weight takes
+several values, and the picture is drawn for each. Here two values per weight are used, the fewest that give a derivative (the
+published sweep draws five). Its time is measured on some weights and multiplied up. Processor time, one thread, interleaved.
+Expected: all weights of the skull at 64 x 64 pixels within .5 s, at least 100 times as fast as the sweep, and agreement of 1e-5
+relative.
 """
 
 import argparse
@@ -25,7 +26,9 @@ STEP = 1e-7  # at a larger one more pixels cross a kink of the colours, at a sma
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=64, help="pixels along a side")
-    parser.add_argument("--weights", type=int, default=50, help="that the sweep moves; it is linear in their number")
+    parser.add_argument(
+        "--weights", type=int, default=50, help="weights that the sweep moves; its time is linear in their number"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     for name in PICTURES:
@@ -59,8 +62,8 @@ def responses(network: Cppn, x: Tensor, smooth: Tensor | None = None) -> list[Te
 
 @torch.no_grad()
 def sweep(network: Cppn, x: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of some weights, from the pictures with each of them a little larger and a little smaller, and the pixels at
-    which both sides agree for all of them."""
+    """The energies for some weights, from the pictures with each of them slightly larger and slightly smaller, and the pixels
+    at which both one-sided differences agree for all of them."""
     now = network(x)
     sizes = torch.tensor([weight.numel() for weight in network.parameters()])
     starts = sizes.cumsum(0) - sizes
@@ -81,7 +84,7 @@ def sweep(network: Cppn, x: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def timed(work: Callable[[], object], repeats: int = 3):
-    """The least processor time of some runs, and what the last returned."""
+    """The smallest processor time of several runs, and the result of the last."""
     times = []
     for _ in range(repeats):
         start = time.process_time()

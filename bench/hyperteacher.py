@@ -2,11 +2,11 @@
 
     python bench/hyperteacher.py
 
-`random` supports hang together; `two_halves` never mix the two halves of the modules; `non_compositional` never show
-the last module, so that its novel supports all hold a module that was never trained. Same teacher, same batches, same
-number of trained supports per seed; `random`, 69 supports, shows what more supports add. Prints pooled R2 (not floored):
-on novel supports once over the variance of the trained ones (the task's own score) and once over the variance of the
-novel ones, since the kinds differ in it. Intervals are t over seeds. About a minute per seed on one core.
+`random` supports are connected; `two_halves` never mix the two halves of the modules; `non_compositional` never show the last
+module, so that all novel supports contain a module that was never trained. Teacher, batches and the number of trained supports
+are the same for each seed; `random` with 69 supports shows the effect of more supports. The script prints pooled R2 (not
+floored) on novel supports, over the variance of the trained supports (the task's own score) and over that of the novel ones,
+since the kinds differ in it. Intervals are Student's t over seeds. About a minute per seed on one core.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def r2(subject: Subject, task: Hyperteacher, split: Split, seed: int) -> tuple[f
 
 
 def told(values: list[float]) -> str:
-    """Mean, t interval and the values themselves."""
+    """Mean, t interval and the single values."""
     from scipy.stats import t
 
     mean, raw = statistics.mean(values), " ".join(f"{value:.3f}" for value in values)

@@ -1,4 +1,4 @@
-"""What langue costs: the ladder of tiny Shakespeare, and 10,000 draws of the null of mutual neighbours beside a loop.
+"""The cost of langue: the n-gram ladder of tiny Shakespeare, and 10,000 draws of the null of mutual neighbours against a loop.
 
     OMP_NUM_THREADS=1 python bench/langue.py
 

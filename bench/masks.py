@@ -1,16 +1,17 @@
-"""The time to a finished verdict on subnetworks, beside that of the same evidence made with NeuroSurgeon 0.1.0.
+"""Time to a finished verdict on subnetworks, against the same evidence made with NeuroSurgeon 0.1.0.
 
     OMP_NUM_THREADS=1 python bench/masks.py [--network mlp|bert] [--repeats 5] [--seeds 5] [--whole 3] [--all-prices] [--quick]
 
 Two networks: bits through an MLP of 20-128-128-16 units, and words through a BERT of 2 layers, 128 channels and 2 heads, whose
-393,216 masked weights see 64 problems of 16 tokens in a step. Ours is the whole instrument `subnetworks`, quick: both parts,
-several seeds of the search, untrained copies, masks for nonsense, a path of prices each, and every ablation and control.
+393,216 masked weights get 64 problems of 16 tokens in a step. Assay's side is the whole instrument `subnetworks` at quick
+effort: both parts, several seeds of the search, untrained copies, masks for nonsense problems, a path of prices for each, and
+every ablation and control.
 
-The reference makes a mask for every path of ours, at one price or at all of them, by the published recipe (neurosurgeon.py),
-rebuilds its network for each of three ablations, and takes as many random masks. Its steps and ablations are timed interleaved
-with ours, and the whole is their product, since it would take up to hours. On both networks a schedule as short as ours is run
-at every price, and on the MLP the published ones at the published price, to show what their masks are worth beside ours: all
-are chosen and judged alike.
+The reference makes a mask for each of Assay's paths, at one price or at all of them, by the published recipe (neurosurgeon.py),
+rebuilds its network for each of three ablations, and draws as many random masks. Its steps and ablations are timed interleaved
+with Assay's; the total is their product, since a whole run would take up to hours. To compare the quality of the masks, a
+schedule as short as Assay's is run at every price on both networks, and the published schedules at the published price on the
+MLP; all masks are chosen and evaluated alike.
 """
 
 import argparse
@@ -128,7 +129,8 @@ class Comparison:
 
 
 def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tuple[dict[str, PathPoint], list[Spent]]:
-    """Our masks and those of the reference, judged alike; returns one of ours for each part, and the times of our paths."""
+    """Masks of Assay and of the reference, evaluated alike. Returns one of Assay's masks for each part, and the times of its
+    paths."""
     chosen, paths = {}, []
     for part in both.problems.parts:
         points: list[PathPoint | None] = []
@@ -151,7 +153,7 @@ def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tu
 def reference_best(
     both: Comparison, part: str, ours: Sequence[PathPoint], *, prices: Sequence[float], num: int, per_epoch: int | None = None
 ) -> PathPoint | None:
-    """Its mask at every price, and the one that is chosen as ours is."""
+    """The reference's mask at every price, and the one that is chosen by Assay's rule."""
     per_epoch = per_epoch or -(-num // BATCH)
     best = SparsityPath(tuple(reference_point(both, part, price, num=num, per_epoch=per_epoch) for price in prices)).chosen
     told = "none isolates the part" if best is None else differences(best, ours)
@@ -180,7 +182,7 @@ def row(name: str, point: PathPoint) -> str:
 
 
 def differences(point: PathPoint, ours: Sequence[PathPoint]) -> str:
-    """With intervals that hold 0 where the reference could be one more of our masks; see `gain_over`."""
+    """Differences, with intervals that contain 0 if the reference could be one more of Assay's masks; see `gain_over`."""
     own, num = point.accuracy, len(point.alone.own.units)
     found = {
         "own": gain_over(own, own * (1 - own) / num, [one.accuracy for one in ours]),
@@ -237,13 +239,17 @@ def times(both: Comparison, chosen: dict[str, PathPoint], paths: Sequence[Spent]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=SETTINGS, help="only one of the two")
-    parser.add_argument("--repeats", type=int, default=5, help="of every time")
-    parser.add_argument("--seeds", type=int, default=5, help="paths of ours for each part that show how its masks scatter")
+    parser.add_argument("--network", choices=SETTINGS, help="run only one of the two networks")
+    parser.add_argument("--repeats", type=int, default=5, help="repeats of every timing")
+    parser.add_argument("--seeds", type=int, default=5, help="Assay's paths for each part, for the spread of its masks")
     parser.add_argument("--block", type=int, default=50, help="steps timed at once")
-    parser.add_argument("--whole", type=int, default=3, help="whole verdicts of ours; 0: only a path times their number")
-    parser.add_argument("--all-prices", action="store_true", help="the published schedules at all our prices, not at theirs")
-    parser.add_argument("--quick", action="store_true", help="only to see that it runs: short searches, one repeat")
+    parser.add_argument(
+        "--whole", type=int, default=3, help="whole verdicts of Assay; 0: the time of a path times their number"
+    )
+    parser.add_argument(
+        "--all-prices", action="store_true", help="the published schedules at all of Assay's prices, not at the published one"
+    )
+    parser.add_argument("--quick", action="store_true", help="smoke test: short searches, one repeat")
     options = parser.parse_args()
     if options.quick:
         options.repeats, options.seeds, options.block, options.whole = 1, 2, 3, 0

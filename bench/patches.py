@@ -1,7 +1,7 @@
-"""Exchanged states in lists: 1,000 contexts, 3 queries, 4 patches on a transformer of two layers.
+"""Patching in lists: 1,000 contexts, 3 queries and 4 patches on a transformer of two layers.
 
-Run `python bench/patches.py`. The target is 5 s. Beside it stands what a user would write without hooks that take whole
-batches: the same patches, one context at a time, on 20 contexts and multiplied up. Processor time, one thread.
+Run `python bench/patches.py`. The target is 5 s. The comparison is what a user would write without hooks on whole batches: the
+same patches, one context at a time, measured on 20 contexts and multiplied up. Processor time, one thread.
 """
 
 import time

@@ -1,9 +1,10 @@
-"""Time the polar probe against the published training loop, and print what the whole evidence costs.
+"""Time of the polar probe against the published training loop, and the cost of the whole evidence.
 
 Run `python bench/polar.py` with the extra `minilm`, and the treebank in reach of `assay data`; `--sentences` sets the size. The
-direct implementation follows the published loop: every epoch the model reads every sentence again, batch 1, all layers kept;
-distances by a loop over pairs; targets by Floyd and Warshall; the angle loss over the full matrix of edge pairs. Processor
-time, in turns in one process, one thread. Expected: an epoch at least 50 times cheaper, distances below .05 ms a sentence.
+direct implementation follows the published loop: in every epoch the model reads every sentence again, batch 1, with all layers
+kept; distances come from a loop over pairs, targets from Floyd and Warshall, the angle loss from the full matrix of edge pairs.
+Processor time, interleaved in one process, one thread. Expected: an epoch at least 50 times cheaper, distances below .05 ms a
+sentence.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def timed(call: Callable[[], object], *, repeats: int = 1) -> tuple[float, object]:
-    """Processor seconds of the quickest run, and what came of it."""
+    """Processor seconds of the quickest run, and its result."""
     best, result = float("inf"), None
     for _ in range(repeats):
         start = time.process_time()

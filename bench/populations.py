@@ -1,20 +1,20 @@
 """How much faster does `fit_many` train many small networks than a loop over them?
 
     python bench/populations.py                    # every case, blocks interleaved, CPU time
-    python bench/populations.py --jobs 2           # two processes as well: wall time, which means something on a quiet machine
-    python bench/populations.py tiny small --ensembles   # only beside the ensemble of `torch.func`
+    python bench/populations.py --jobs 2           # two processes too: wall time, meaningful on an idle machine only
+    python bench/populations.py tiny small --ensembles   # only against the ensemble of `torch.func`
 
-Beside `fit_many` stands the loop that a user would write: a default Adam for each model, the same tensors, the same rows
-drawn from the same generators, on one thread. `fit_many` does more than that loop: it clips, follows a schedule, and
-watches for divergence; what this costs is printed on its own (`callbacks`). The rate of arithmetic is a share of what a
-product of 1024 x 1024 matrices reached in the same block. Each figure is the median of the blocks.
+The comparison is the loop that a user would write: a default Adam for each model, the same tensors, the same rows drawn from
+the same generators, on one thread. `fit_many` does more than that loop: it clips gradients, follows a schedule, and checks for
+divergence; the cost of this is printed separately (`callbacks`). The arithmetic rate is given as a share of that of a product
+of 1024 x 1024 matrices in the same block. Each figure is the median over blocks.
 
-`--ensembles` leaves the loop out and sets `fit_many` beside the ensemble of PyTorch's tutorial on model ensembling (`vmap` over
-`grad` of `functional_call` on stacked weights): once with a default Adam and a generator for each model, which draws the same
-rows as `fit_many`; once with a fused Adam and one generator for all. Its ratios are of neighbours in one block.
+`--ensembles` compares `fit_many` with the ensemble of PyTorch's tutorial on model ensembling instead (`vmap` over `grad` of
+`functional_call` on stacked weights): once with a default Adam and a generator for each model, which draws the same rows as
+`fit_many`; once with a fused Adam and one generator for all. Its ratios are of neighbouring runs in one block.
 
-Wanted on two quiet cores: 64 MLPs of 64-128-128-32, batch 128, at least 3 times the loop with two processes and 45 % of
-sgemm; 16-32-32-16, batch 32, at least 15 times; transformers no slower than the loop, and 1.8 times with two processes.
+Expected on two idle cores: 64 MLPs of 64-128-128-32, batch 128, at least 3 times as fast as the loop with two processes, and 45
+% of sgemm; 16-32-32-16, batch 32, at least 15 times; transformers no slower than the loop, and 1.8 times with two processes.
 """
 
 import argparse
@@ -39,7 +39,7 @@ NUM_ROWS = 2048  # of each model's own table
 
 
 class Case(NamedTuple):
-    """One population: its models, what they are trained on, and how many steps a block takes."""
+    """One population: its models, their training data, and the number of steps in a block."""
 
     name: str
     models: Callable[[], list[nn.Module]]
@@ -135,7 +135,7 @@ def many(case: Case, models: list[nn.Module], jobs: int = 1) -> list[TrainingRec
 
 
 def bare(case: Case, models: list[nn.Module]) -> None:
-    """The plan and the steps of `fit_many`, and nothing else: no clipping, no check, no record of losses."""
+    """The plan and the steps of `fit_many` alone: no clipping, no checks, no record of losses."""
     members = case.members(models)
     for chunk in make_plan(members, strategy="rule", jobs=1):
         cohort = build(chunk.way, [members[i] for i in chunk.models])
@@ -165,10 +165,13 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"any of {', '.join(CASES)}; all by default")
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument(
-        "--scale", type=int, default=1, help="multiplies the steps of a block: the costs of starting weigh less"
+        "--scale",
+        type=int,
+        default=1,
+        help="factor of the number of steps in a block; with more steps, start-up costs weigh less",
     )
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--ensembles", action="store_true", help="only beside the ensemble of torch.func: MLPs")
+    parser.add_argument("--ensembles", action="store_true", help="only against the ensemble of torch.func, with MLPs")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.jobs > 1:
@@ -251,7 +254,7 @@ def report(case: Case, options: argparse.Namespace) -> None:
 
 
 def _import_all(number: int) -> None:
-    """So that a process has loaded everything it will need."""
+    """Import everything that a process will need."""
     import assay.training.population  # noqa: F401
 
 

@@ -1,11 +1,11 @@
-"""What the preference grid costs, and whether a network learns it: expert labels of 1,024 episodes, and scores beside nulls.
+"""The cost of the preference grid, and whether a network learns it: expert labels of 1,024 episodes, and scores with nulls.
 
     OMP_NUM_THREADS=1 python bench/preference_grid.py [--steps 0] [--seeds 3]
 
-First the time, on one thread, of the expert alone (grids and preferences given), of whole training batches, and of one
+First the time, on one thread, of the expert alone (with grids and preferences given), of whole training batches, and of one
 update of the network on such a batch. Then, unless --steps is 0, an MLP for each kind of supports, scored on seen and on novel
-ones, by action and by whole episode, beside nulls: always the commonest action; the commonest at that step of an episode; the
-untrained network; and the trained network told the z of another episode, which shows how much it needs z.
+supports, by action and by whole episode. Nulls: always the most frequent action; the most frequent action at that step of an
+episode; the untrained network; and the trained network given the z of another episode, which shows how far it needs z.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def time_all(task: PreferenceGrid, options: argparse.Namespace) -> None:
 
 
 def commonest(train: Tensor) -> Tensor:
-    """Logits, the same everywhere."""
+    """Constant logits for the most frequent action."""
     return torch.bincount(train[train != NOT_ASKED], minlength=5).float().expand(*train.shape, 5)
 
 
@@ -94,7 +94,7 @@ def scores(task: PreferenceGrid, outputs: Tensor, examples: Examples) -> list[fl
 
 
 def learned(task: PreferenceGrid, options: argparse.Namespace, seed: int) -> dict[str, list[float]]:
-    """Action and episode score on seen, then on novel supports, of the network and of every null."""
+    """Scores by action and by episode, on seen and then on novel supports, of the network and of every null."""
     generator = Generator().manual_seed(seed)
     model = build("mlp", task, width=options.width, depth=options.depth, generator=generator)
     untrained = Subject(model).untrained(generator)

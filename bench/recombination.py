@@ -1,4 +1,4 @@
-"""What the instrument `recombination` takes, in CPU seconds, and how that grows.
+"""CPU seconds of the instrument `recombination`, and how they grow.
 
     OMP_NUM_THREADS=1 python bench/recombination.py [CASE ...] [--effort quick] [--networks DIR] [--audit]
     OMP_NUM_THREADS=1 python bench/recombination.py --growth units tokens values
@@ -6,13 +6,12 @@
 
 A task of pairs, (i + j) mod 16 with seven tenths of all pairs trained, is given to each network in its own form: jittered
 vectors, 64 tokens of which two matter, images with two patterns; `scan` is `scan:template_jump_around_right`. Networks are
-trained until they answer their trained pairs, and kept in DIR. Seconds are of this process and its children, once an audit of
-a small network has imported what audits import. `--audit` measures `assay.audit` of the case beside, and a plain forward pass
-of one example, by which machines and their load can be compared. `--growth` runs the quick instrument on networks that
-grow along one dimension and prints the exponent of its cost over that of a plain forward pass on as many examples,
-of those that are not refused.
-`--patched` counts forward passes with a patched state beside forward passes with a plain hook that puts in the same numbers,
-in one run.
+trained until they answer their trained pairs, and kept in DIR. Seconds are those of this process and its children, after an
+audit of a small network has imported everything. `--audit` also measures `assay.audit` on the case. A plain forward pass of one
+example is timed too, so that machines and their load can be compared. `--growth` runs the quick instrument on networks that
+grow along one dimension, and prints the exponent of its cost relative to a plain forward pass on as many examples, over the
+networks that are not refused. `--patched` compares forward passes with a patched state and forward passes with a plain hook
+that inserts the same numbers, in one run.
 """
 
 import argparse
@@ -46,7 +45,7 @@ GROWN = {"units": (32, 128, 512, 1024, 4096), "tokens": (8, 32, 128, 512), "valu
 
 
 class Pairs(Task):
-    """(i + j) mod `size`, shown as `show` makes inputs of it, answered as `answers[i + j mod size]`."""
+    """(i + j) mod `size`, with inputs made by `show` and answers `answers[i + j mod size]`."""
 
     address, combines, input_spec = "pairs", ("i", "j"), None
 
@@ -121,7 +120,7 @@ def transformer(depth: int, width: int, length: int, size: int = 16) -> nn.Modul
 
 
 class Wheel(nn.Module):
-    """Finds two symbols among others and adds them as angles: right on every pair, by weights that are given."""
+    """Finds two symbols among others and adds them as angles: right on every pair, with constructed weights."""
 
     def __init__(self, size: int):
         super().__init__()
@@ -141,7 +140,7 @@ class Wheel(nn.Module):
 
 
 class Convolutions(nn.Module):
-    """Three convolutions on an image of 32 x 32, and a head that sees where what is."""
+    """Three convolutions on an image of 32 x 32, and a head on the flattened map."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -223,7 +222,7 @@ def of_cases(names: list[str], options: argparse.Namespace) -> None:
 
 
 def of_growth(dimension: str) -> None:
-    """Networks that have learned their trained pairs, or know them by construction; of others nothing is read."""
+    """Networks that have learned their trained pairs, or are constructed to know them; others are skipped."""
     print(f"{dimension} | CPU s, quick | CPU ms of a plain forward pass on 500 examples | peak MB")
     found = []
     for size in GROWN[dimension]:
@@ -259,7 +258,7 @@ def of_patched(options: argparse.Namespace) -> None:
 
 
 def per_second(subject: Subject, module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[float, float]:
-    """Of the first cut behind the input that is one tensor, and of a hook on the module that makes it."""
+    """Passes per second with the first cut after the input that is a single tensor, and with a hook on its module."""
     cuts = subject.cuts(inputs)
     depth = next(cut.depth for cut in cuts if cut.depth and len(cut.names) == 1)
     state, kept = cuts.read(inputs, depth), []

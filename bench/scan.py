@@ -1,4 +1,4 @@
-"""Train the encoder-decoder on SCAN as `assay train scan:SPLIT` does, and print what it reaches and what it costs.
+"""Train the encoder-decoder on SCAN as `assay train scan:SPLIT` does, and print its scores and its cost.
 
 Run `python bench/scan.py`, or `python bench/scan.py addprim_jump` for one split. The data come from the cache, the folder
 named by ASSAY_DATA, or the published address. Expected: `addprim_jump` seen >= .99 and novel < .05, `simple` novel (its test

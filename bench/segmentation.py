@@ -1,7 +1,7 @@
-"""Time FG-ARI of a batch in closed form against scikit-learn's adjusted_rand_score scene by scene, and print both.
+"""Time of FG-ARI in closed form for a batch, against scikit-learn's adjusted_rand_score scene by scene.
 
-Run `python bench/segmentation.py`. 512 scenes of 64 x 64 pixels, 7 segments and 7 true labels; both are given the labels of all
-pixels. Processor time, one thread, in turns. Expected: at least 50 times as fast, and agreement of 1e-6.
+Run `python bench/segmentation.py`: 512 scenes of 64 x 64 pixels with 7 segments and 7 true labels; both get the labels of all
+pixels. Processor time, one thread, interleaved. Expected: at least 50 times as fast, and agreement of 1e-6.
 """
 
 import argparse

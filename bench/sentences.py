@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python bench/sentences.py [--task agreement] [--seeds 5] [--unit weight] [--jobs 2]
 
-Every network has two blocks and is trained as `assay train agreement` does, with a seed of its own; the instrument
-`subnetworks` looks at it, quick, with five untrained networks searched alike. Then the networks are the units. Expected: the
-necessity of both parts above that of untrained networks, with the interval over networks above 0.
+Every network has two blocks and is trained as `assay train agreement` does, each with its own seed; the instrument
+`subnetworks` reads it at quick effort, with the same search in five untrained networks. In the result the networks are the
+units. Expected: the necessity of both parts is above that of untrained networks, with an interval over networks above 0.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from assay.training import fit, recommended
 
 
 def looked_at(address: str, unit: Unit, embeddings: bool, seed: int) -> tuple[Evidence, float, float]:
-    """The evidence on one network, and the CPU seconds to train it and to judge it."""
+    """The evidence on one network, and the CPU seconds to train and to evaluate it."""
     torch.set_num_threads(1)
     start, task = time.process_time(), load_task(address)
 
@@ -54,8 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="agreement", help="address of a task of sentences")
     parser.add_argument("--seeds", type=int, default=5, help="networks")
-    parser.add_argument("--unit", choices=UNITS, default="weight", help="what a mask decides over")
-    parser.add_argument("--embeddings", action="store_true", help="masks decide over embeddings too")
+    parser.add_argument("--unit", choices=UNITS, default="weight", help="the units of a mask")
+    parser.add_argument("--embeddings", action="store_true", help="mask embeddings too")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
     options = parser.parse_args()
     found: list[Evidence] = []

@@ -1,9 +1,9 @@
-"""Whether a network learns the tasks of slots, and whether it composes: scores on seen and on novel combinations.
+"""Whether a network learns the slot tasks, and whether it composes: scores on seen and on novel combinations.
 
     OMP_NUM_THREADS=1 python bench/slots.py [ADDRESS ...] [--steps 3000] [--seed 0] [--width 128]
 
-Without addresses: every family at three coverages and with every rule of novelty, but for the trees, which are kept for the
-end. Beside the scores: the share of the commonest answer among the novel examples, and the seconds of training.
+Without addresses: every family except the trees, at three coverages and with every rule of novelty. Printed with the scores are
+the share of the most frequent answer among the novel examples, and the seconds of training.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""Projection to a density with the threshold used again against exact selection, and passes of a pruned network whose dead rows
-and columns are left out against whole ones.
+"""Projection to a density by a reused threshold against exact selection, and forward passes of a pruned network without its
+dead rows and columns against whole passes.
 
 `python -m bench.sparse` prints both; `--losses 3` also trains a small network with either projection, over three seeds.
 """
@@ -45,7 +45,7 @@ def seconds(*, exact: int, rounds: int, rows: int = 512, columns: int = 2048) ->
 
 
 def losses(exact: int, seed: int) -> float:
-    """The mean loss of the last tenth of a training."""
+    """The mean loss over the last tenth of a training run."""
     task = load_task(TASK)
     model = build("mlp", task, generator=Generator().manual_seed(seed), width=64)
     config = TrainingConfig(
@@ -56,8 +56,8 @@ def losses(exact: int, seed: int) -> float:
 
 
 def passes(*, kept: float, rounds: int) -> tuple[float, float]:
-    """Median seconds of a forward pass on 1,024 tokens of a feed-forward network with gates, whole and compacted; both give the
-    same."""
+    """Median seconds of a forward pass on 1,024 tokens of a gated feed-forward network, whole and compacted; both give the same
+    outputs."""
     module = nn.Sequential(nn.Linear(512, 2048), nn.ReLU(), nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, 512)).eval()
     inputs = {"input": torch.randn(1024, 512, generator=Generator().manual_seed(0))}
     subject = Subject(module)

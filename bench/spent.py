@@ -1,4 +1,4 @@
-"""Seconds of the process and of the clock, for the other benchmarks."""
+"""Processor time and wall time, for the other benchmarks."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of the process and of the clock."""
+    """Processor seconds and wall seconds."""
 
     cpu: float
     wall: float
@@ -36,7 +36,7 @@ def told(spent: Sequence[Spent], unit: str = "s") -> str:
 
 
 def ratio(theirs: Sequence[Spent], ours: Sequence[Spent]) -> str:
-    """By repeat."""
+    """Ratios of times, one for each repeat."""
     by_cpu, by_wall = (
         [getattr(a, key) / getattr(b, key) for a, b in zip(theirs, ours, strict=True)] for key in ("cpu", "wall")
     )

@@ -1,9 +1,9 @@
-"""What computation graphs cost: 2 million nodes built and hashed, 1 million subgraphs looked up among 1 million.
+"""The cost of computation graphs: 2 million nodes built and hashed, 1 million subgraphs looked up among 1 million.
 
     OMP_NUM_THREADS=1 python bench/subgraphs.py
 
-The graphs are those of non-adjacent sums of six elements, 41 nodes each. CPU seconds of one core, each figure in a process of
-its own, since the first touch of memory is most of the time.
+The graphs are those of non-adjacent sums of six elements, 41 nodes each. CPU seconds of one core, each figure in its own
+process, since the first access to memory takes most of the time.
 """
 
 import resource
@@ -20,7 +20,7 @@ ELEMENTS, NODES = 6, 41
 
 
 def graphs(nodes: int, seed: int):
-    """Graphs with about so many nodes in all."""
+    """Graphs with about so many nodes in total."""
     return non_adjacent_sum(np.random.default_rng(seed).integers(-5, 6, (nodes // NODES, ELEMENTS)))
 
 

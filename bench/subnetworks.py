@@ -1,15 +1,16 @@
-"""What `subnetworks` says of networks whose structure is known, and of parts that are nonsense.
+"""The verdicts of `subnetworks` on networks whose structure is known, and on nonsense parts.
 
     OMP_NUM_THREADS=1 python bench/subnetworks.py [--seeds 5] [--nonsense 40] [--jobs 2] [--rotated]
 
-Networks for odd-one-out problems on bits, five seeds each: trained ones and block-diagonal ones carry every part in a
-subnetwork of its own; a lookup table and a random network carry none. A verdict is right when both parts are called modular, or
-neither is. A rotated network computes what the trained one of its seed does in another basis: nothing said of it is wrong.
+Networks for odd-one-out problems on bits, five seeds each: trained ones and block-diagonal ones carry each part in its own
+subnetwork; a lookup table and a random network carry none. A verdict is right when both parts are called modular, or neither,
+respectively. A rotated network computes the same function as the trained network of its seed in another basis; no verdict on it
+counts as wrong.
 
-Nonsense: the masks of a trained network's first part are searched on problems that a hash decides, and judged by the same rule
-as if they were the part's. Half of the tries have 20 bits, of which no mask can learn the hash; half have 10, of which a pool
-holds about 256 items, so few that a mask may learn them. Where no mask solves its problems the rule ends there; else the whole
-instrument is run. Expected: 20 of 20 right, and at most 5 % of the nonsense called modular.
+Nonsense: the masks of a trained network's first part are searched on problems decided by a hash, and evaluated by the same rule
+as if they were the part's. Half of the trials have 20 bits, for which no mask can learn the hash; half have 10, for which a
+pool holds about 256 items, few enough that a mask may learn them. If no mask solves its problems the rule ends there; otherwise
+the whole instrument is run. Expected: 20 of 20 right, and at most 5 % of the nonsense called modular.
 """
 
 import argparse
@@ -50,7 +51,7 @@ NUM_TRAINED = 4  # networks, for each number of bits, that the tries share
 
 @dataclass(frozen=True)
 class Said:
-    """Of every part of one network: the word; and the seconds of its process that this took, with and without making it."""
+    """The word for every part of one network, and the seconds of its process, with and without training the network."""
 
     name: str
     words: tuple[str, ...]
@@ -73,7 +74,7 @@ def known(kind: str, seed: int) -> Said:
 
 @dataclass(frozen=True, kw_only=True)
 class HashedFirst(BitParity):
-    """Bits of which a hash decides the problems that the first part's masks are trained on."""
+    """Bits, with a hash that decides the problems on which the first part's masks are trained."""
 
     hash_seed: int = 0
 
@@ -114,14 +115,14 @@ def verdict(subject: Subject, task: Task, seed: int) -> Evidence:
 
 
 def words(evidence: Evidence) -> Iterator[str]:
-    """Of each part; none where the network fails its gate."""
+    """The word for each part; none if the network fails its gate."""
     for table in evidence.figures:
         if isinstance(table, DetailTable) and table.name == "Decisions":
             yield from (str(row[1]) for row in table.rows)
 
 
 def each(function: Callable[..., Said], jobs: Sequence[tuple], num_processes: int) -> Iterator[Said]:
-    """Printed as they come."""
+    """Print results as they arrive."""
     with ProcessPoolExecutor(num_processes, mp_context=get_context("spawn")) as pool:
         for result in pool.map(function, *zip(*jobs, strict=True)):
             print(result, flush=True)
@@ -130,10 +131,10 @@ def each(function: Callable[..., Said], jobs: Sequence[tuple], num_processes: in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5, help="of every kind of network")
-    parser.add_argument("--nonsense", type=int, default=40, help="tries")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of every kind of network")
+    parser.add_argument("--nonsense", type=int, default=40, help="number of trials with nonsense parts")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
-    parser.add_argument("--rotated", action="store_true", help="rotated networks too")
+    parser.add_argument("--rotated", action="store_true", help="include rotated networks")
     options = parser.parse_args()
     seeds = range(options.seeds)
 

@@ -1,9 +1,9 @@
-"""Half a million supports, split by every kind: seconds, and how many times fewer than with tuples and sets.
+"""Half a million supports, split by every kind: seconds, and the speed-up over tuples and sets.
 
     OMP_NUM_THREADS=1 python bench/supports.py
 
-`connected` and `disconnected` are defined for at most two active modules, so they get the largest M there is. The route by
-tuples lists, shuffles and splits as `random` does, and checks connectivity once; nothing else is charged to it.
+`connected` and `disconnected` are defined for at most two active modules, so they get the largest possible M. The reference by
+tuples lists, shuffles and splits as `random` does, and checks connectivity once; it is charged for nothing else.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Speed of a swarm: its update, one candidate's adapter, and 32 candidates at once beside loops over them.
+"""Speed of a swarm: its update, one candidate's adapter, and 32 candidates at once against loops over them.
 
-`python bench/swarm.py`: seconds of processor time on one thread, the median of several runs. Ten LoRA experts of 12.85
-million parameters each (28 layers, rank 16, four matrices of 3072 and 4096) need 0.6 GB. Two loops stand beside the batch: one
-in memory, in which the factors of every candidate are multiplied out and added to the weights; and one that, like the published
+`python bench/swarm.py`: seconds of processor time on one thread, medians of several runs. Ten LoRA experts of 12.85 million
+parameters each (28 layers, rank 16, four matrices of 3072 and 4096) need 0.6 GB. The batch is compared with two loops: one in
+memory, in which the factors of every candidate are multiplied out and added to the weights; and one that, like the published
 code, reads base and adapter of every candidate from files. Scores agree.
 
-What a batch saves is what a loop does for each candidate and not for each item, so the ratio depends on how many items there
-are. Beside it stands the largest one that any way could have which takes the products of the base for every candidate and item:
-the loop's time over that of one pass of the base on as many rows.
+A batch saves the work that a loop does once per candidate, not the work per item, so the ratio depends on the number of items.
+The script also prints the largest ratio that any method could reach if it computes the products of the base for every candidate
+and item: the loop's time over that of one pass of the base on as many rows.
 """
 
 import copy
@@ -118,8 +118,8 @@ def cell(num: int) -> tuple[nn.Module, ScoredItems]:
 
 
 def candidates(network: nn.Module, items: ScoredItems) -> tuple[float, float, float, float, float]:
-    """Seconds of 32 candidates among ten experts at once, in a loop, loading each, and of the base on as many rows; and how far
-    scores differ."""
+    """Seconds for 32 candidates among ten experts: at once, in a loop, with loading each, and for the base on as many rows; and
+    the largest difference of scores."""
     rng = Generator().manual_seed(0)
     weights = {f"{name}.weight": m.weight.shape for name, m in network.named_modules() if isinstance(m, nn.Linear)}
 

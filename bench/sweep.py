@@ -1,4 +1,4 @@
-"""The sweep engine: what it costs for each network, and the standard sweep.
+"""The sweep engine: its cost for each network, and the standard sweep.
 
 OMP_NUM_THREADS=1 python bench/sweep.py overhead     200 tiny networks: time beyond their own training and audit
 OMP_NUM_THREADS=1 python bench/sweep.py standard     modular addition: five coverages by four weight decays, three seeds each
@@ -29,7 +29,7 @@ STANDARD = SweepPlan(
 
 
 def overhead(folder: Path) -> None:
-    """Wall time of both processes beyond the CPU time of training and audits, over the number of networks."""
+    """Wall time of both processes beyond the CPU time of training and audits, divided by the number of networks."""
     engine = Engine(jobs=2)
     start = time.perf_counter()
     run_parallel(abs, range(4), jobs=2)
@@ -75,8 +75,8 @@ def told(measure: Measure) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["overhead", "standard"])
-    parser.add_argument("--seeds", type=int, default=3, help="of the standard sweep")
-    parser.add_argument("--out", type=Path, help="folder to keep; a temporary one by default")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds of the standard sweep")
+    parser.add_argument("--out", type=Path, help="folder for the results; a temporary one by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary) / "sweep"

@@ -2,18 +2,18 @@
 
     OMP_NUM_THREADS=1 python bench/time_to_result.py
 
-The published schedule (Redhardt, Akram and Schug 2025) is AdamW at a constant 3e-4, weight decay .003 but on biases, and
-128 tasks of 16 samples, 2,048 rows, a step: here a plain torch loop. The middle rows change one thing at a time: the
-learning rate, then the rows. Ours are `fit` with what the library recommends, whose steps are chosen in advance, and a
-short one that ends a little above .8, beside what it recommends for the same network on other tasks. All see the same
-task (M=8, K=3, 69 trained supports of 92), the same generator of batches, the same MLP of two hidden layers of 128 (the
-published 4 x 1,024 needs days on a CPU) and, per seed, the same initial weights. Seeds take turns, so that a busy machine
-slows all alike; the settings were tuned on seeds 100 to 102.
+The published schedule (Redhardt, Akram and Schug 2025) is AdamW at a constant 3e-4, weight decay .003 except on biases, and 128
+tasks of 16 samples, 2,048 rows, in each step: here a plain torch loop. The middle rows change one setting at a time: the
+learning rate, then the number of rows. Assay's schedules are `fit` with the library's recommended settings, whose number of
+steps is chosen in advance; a short one that ends a little above .8; and the settings recommended for the same network on other
+tasks. All use the same task (M=8, K=3, 69 trained supports of 92), the same generator of batches, the same MLP of two hidden
+layers of 128 (the published 4 x 1,024 needs days on a CPU) and, per seed, the same initial weights. Seeds are interleaved, so
+that load on the machine affects all alike; the settings were tuned on seeds 100 to 102.
 
-R2 is pooled, not floored, on 16,384 fresh rows of novel supports, over the variance of the trained ones and, where it
-says so, over the variance of those rows. The clock and the floating-point operations cover drawing batches and
-training; the clock stands still while R2 is measured, every 20 steps, or every hundredth of a schedule of ours. About
-three minutes on one core; with `--max-steps 20` the schedules at a constant rate are left after one look.
+R2 is pooled, not floored, on 16,384 fresh rows of novel supports, over the variance of the trained supports and, where stated,
+over the variance of those rows. Times and floating-point operations cover drawing batches and training; the clock is stopped
+while R2 is measured, every 20 steps, or every hundredth of one of Assay's schedules. About three minutes on one core; with
+`--max-steps 20` the schedules at a constant rate stop after one measurement.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SHORT = 500  # steps
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant learning rate, until the last level is reached, but no longer than `steps`."""
+    """A constant learning rate, until the last level is reached or `steps` have been taken."""
 
     learning_rate: float
     batch_size: int
@@ -54,7 +54,7 @@ REFERENCE = "published: 3e-4 constant, 2,048 rows"
 
 
 def schedules(ours: TrainingConfig, max_steps: int) -> dict[str, Constant | TrainingConfig]:
-    """What is compared, the published one first."""
+    """The schedules that are compared, the published one first."""
     rate, rows = ours.learning_rate, ours.batch_size
     return {
         REFERENCE: Constant(3e-4, 2048, max_steps),
@@ -69,7 +69,7 @@ def schedules(ours: TrainingConfig, max_steps: int) -> dict[str, Constant | Trai
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run is: R2 on novel rows over the variance of the trained supports, and over their own."""
+    """A point of a run: R2 on novel rows over the variance of the trained supports, and over their own."""
 
     step: int
     seconds: float
@@ -78,7 +78,7 @@ class Point:
 
 
 class Run:
-    """One network in training, with a clock that stands still while it is measured."""
+    """One network in training, with a clock that is stopped during measurements."""
 
     def __init__(self, task: Hyperteacher, schedule: Constant | TrainingConfig, *, seed: int, width: int, depth: int):
         self.task, self.seed, self.rows = task, seed, schedule.batch_size
@@ -123,13 +123,13 @@ class Run:
 
 
 def backward(model: nn.Module, task: Hyperteacher, rows: int, generator: Generator) -> None:
-    """Draw a batch and leave the gradient."""
+    """Draw a batch and compute the gradient."""
     examples = task.examples("train", rows, generator=generator)
     task.loss(model(**examples.inputs), examples).backward()
 
 
 def flops_of_a_step(model: nn.Module, task: Hyperteacher, rows: int) -> int:
-    """Of the matrix products, counted by torch as they happen."""
+    """Floating-point operations of the matrix products, as counted by torch."""
     with FlopCounterMode(display=False) as counter:
         backward(model, task, rows, Generator().manual_seed(0))
     model.zero_grad()
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--max-steps", type=int, default=8000, help="of the schedules without an end of their own")
+    parser.add_argument("--max-steps", type=int, default=8000, help="most steps of the schedules without a fixed end")
     parser.add_argument("--learning-rate", type=float, help="instead of the recommended one, as the next two")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--weight-decay", type=float)
@@ -169,7 +169,7 @@ def main() -> None:
 
 
 def print_cost(runs: dict[str, list[Run]], level: float) -> None:
-    """What each schedule spent until the level, and how many times less than the published one, paired by seed."""
+    """The cost of each schedule until the level, and the ratio to the published one, paired by seed."""
     costs: dict[str, Callable[[Run, Point], float]] = {
         "CPU seconds": lambda run, point: point.seconds,
         "steps": lambda run, point: point.step,
@@ -191,12 +191,12 @@ def print_cost(runs: dict[str, list[Run]], level: float) -> None:
 
 
 def cost_to(point: Point | None, run: Run, cost: Callable[[Run, Point], float]) -> float:
-    """Infinite where it was not reached."""
+    """The cost until a level; infinite if it was not reached."""
     return math.inf if point is None else cost(run, point)
 
 
 def told_costs(spent: list[float], published: list[float]) -> str:
-    """Mean, the geometric mean of the ratios with its t interval, and the values."""
+    """Mean, geometric mean of the ratios with its t interval, and the single values."""
     from scipy.stats import t
 
     raw = " ".join(f"{cost:.4g}" for cost in spent)
@@ -212,7 +212,7 @@ def told_costs(spent: list[float], published: list[float]) -> str:
 
 
 def print_quality(runs: dict[str, list[Run]]) -> None:
-    """What each schedule reaches in the same time, and at its end."""
+    """The score of each schedule after the same time, and at its end."""
     print("\nR2 on novel rows after so many CPU seconds, mean over seeds (a run that had ended counts as it was)")
     print(f"{'':<40}" + "".join(f"{budget:>8g}" for budget in BUDGETS))
     for name, repeats in runs.items():
@@ -227,7 +227,7 @@ def print_quality(runs: dict[str, list[Run]]) -> None:
 
 
 def print_drawing(task: Hyperteacher) -> None:
-    """What a batch costs before the network sees it: the smallest of 20 means over 50 draws."""
+    """The cost of drawing a batch: the smallest of 20 means over 50 draws."""
     print("\nCPU milliseconds to draw a batch")
     generator = Generator().manual_seed(0)
     for rows in (128, 256, 512, 2048):

@@ -17,8 +17,8 @@ VOCAB = 65  # the first token opens a sentence
 
 @dataclass(frozen=True, kw_only=True)
 class TwoWords(OddOneOut):
-    """A sentence of three words behind an opening token: part `subject` asks that the first be even, `verb` that the last be;
-    the one between says nothing. Pools share no pair of first and last word."""
+    """A sentence of three words after an opening token. Part `subject` requires the first word to be even, `verb` the last; the
+    one between is irrelevant. Pools share no pair of first and last word."""
 
     family: ClassVar[str] = "two-words"
     part_names: ClassVar[tuple[str, str]] = ("subject", "verb")
@@ -37,7 +37,7 @@ class TwoWords(OddOneOut):
 
 
 class Opening(nn.Module):
-    """The last state of the opening token of a BERT of the tiny shape."""
+    """The last state of the opening token in a BERT of the tiny shape."""
 
     def __init__(self):
         super().__init__()

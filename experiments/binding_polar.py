@@ -1,18 +1,18 @@
-"""The polar probe on lists: is the graph of who has what held by distance and angle, also in pairs that were never trained?
+"""The polar probe on lists: do distance and angle encode which entity has which attribute, also in untrained pairs?
 
-Run `python experiments/binding_polar.py`. Networks of one layer and of two are trained on the task `lists` as in
-`binding_lists.py`. The graph of a list leads from the list to each of its entities and from each entity to its attribute,
-after Diego-Simon et al. 2026 (arXiv 2605.14125). An entity stands next to its attribute in every list, so that the
-positions in the list alone would give the graph. Its node is therefore the state at the last token of the query for it, which
-is the same position for all entities; the node of an attribute is the state at its own token, that of the list the state at
-the sign before the query.
+Run `python experiments/binding_polar.py`. Networks of one and of two layers are trained on the task `lists` as in
+`binding_lists.py`. The graph of a list has an edge from the list to each of its entities, and from each entity to its
+attribute, after Diego-Simon et al. 2026 (arXiv 2605.14125). In every list an entity is next to its attribute, so that positions
+alone would give the graph. The node of an entity is therefore the state at the last token of the query for it, the same
+position for all entities; the node of an attribute is the state at its own token, that of the list the state at the token
+before the query.
 
-Probes (`assay.instruments.polar`) are fitted at every site on lists of trained pairs, and judged on other lists of trained
-pairs and on lists in which all pairs are new. Printed is the share of the edges from an entity to its attribute that are
-found, by distance (minimum spanning tree) and by distance and angle (arborescence, with the relation), with the interval over
-lists, beside the same of positions, of probes fitted to graphs in which the attributes of each list are permuted, of states
-without a probe, and of untrained copies with probes of their own. The last column is the score of the second rate, 0 at the
-best null and 1 where all are found. Processor time, one thread.
+Probes (`assay.instruments.polar`) are fitted at every site on lists of trained pairs, and evaluated on other lists of trained
+pairs and on lists whose pairs are all new. The script prints the share of the edges from an entity to its attribute that are
+recovered by distance (minimum spanning tree), and by distance and angle (arborescence, with the relation), with the interval
+over lists. The nulls are positions, probes fitted to graphs in which the attributes of each list are permuted, states without a
+probe, and untrained copies with their own probes. The last column is the score of the second rate, 0 at the best null and 1
+where all edges are recovered. Processor time, one thread.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--steps", type=float, default=1.0, help="times the steps of every network")
+    parser.add_argument("--steps", type=float, default=1.0, help="factor of the number of steps of every network")
     parser.add_argument("--size", type=int, default=3)
     parser.add_argument("--contexts", type=int, default=300)
     parser.add_argument("--copies", type=int, default=5)
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def told(network: Subject, task: ListsEntities, drawn: dict[str, Contexts], num: int) -> None:
-    """A row for every site and kind of lists."""
+    """One row of the table for every site and kind of lists."""
     sites = ["embedding:out", *(f"blocks.{k}:out" for k in range(len(network.module.blocks)))]  # pyrefly: ignore
     own = {name: nodes(network, task, contexts, sites) for name, contexts in drawn.items()}
     copies = [network.untrained(Generator().manual_seed(100 + k)) for k in range(num)]
@@ -120,7 +120,8 @@ def nodes(network: Subject, task: ListsEntities, contexts: Contexts, sites: list
 
 
 def graph(length: int, places: list[int]) -> Graph:
-    """From the list to its entities, all mentioned by the last word, and on to their attributes at `places`."""
+    """The graph of a list: edges from the list to its entities, all mentioned by the last word, and on to their attributes at
+    `places`."""
     size = len(places)
     edges = [(0, 1 + k, "lists") for k in range(size)] + [(1 + k, 1 + size + k, "has") for k in range(size)]
     mentions = ((length - 2,), *((length - 1,) for _ in places), *((place,) for place in places))
@@ -128,7 +129,7 @@ def graph(length: int, places: list[int]) -> Graph:
 
 
 def permuted(sample: Sample) -> Sample:
-    """Every list with its attributes given to other entities at random."""
+    """The lists with the attributes of each assigned to other entities at random."""
     generator, graphs = Generator().manual_seed(0), []
     for one in sample.graphs:
         size = len(one) // 2
@@ -139,7 +140,7 @@ def permuted(sample: Sample) -> Sample:
 
 
 def bound(samples: dict[str, Sample], *, probed: bool = True) -> dict[tuple[str, str], Float[Tensor, "sites lists"]]:
-    """Of every list the share of edges from an entity to its attribute that are found, by kind of pairs and way of decoding."""
+    """For every list the share of edges from an entity to its attribute that are recovered, by kind of pairs and decoding."""
     fitted, generator = samples["fitted"], Generator().manual_seed(0)
     fitting = Fitting(rank=min(32, fitted.states.shape[2] // 2), epochs=EPOCHS)
     probes: dict[str, Probes] = {}

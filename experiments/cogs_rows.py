@@ -1,10 +1,10 @@
-"""COGS by case of generalisation: exact match, and match in what the logical forms say, of a file of predictions.
+"""COGS by case of generalisation: exact match, and equivalence of logical forms, for a file of predictions.
 
-Run `python experiments/cogs_rows.py PREDICTIONS`: one logical form for every line of `data/gen.tsv`, in its order, as a network
-wrote them. All 21 cases are printed with both scores and their intervals, beside a null that has no network: the form of the
-trained sentence that shares most words with the asked one, of those as long the first. Without a file the null alone is
-scored, on the first `--num` sentences of every case. What exact match counts as wrong although it says the same is the
-difference of the two columns. Needs the data set `cogs` (`assay data`).
+Run `python experiments/cogs_rows.py PREDICTIONS`, where the file has one logical form for every line of `data/gen.tsv`, in its
+order, as a network wrote them. The script prints both scores of all 21 cases with intervals. The null needs no network: the
+logical form of the trained sentence that shares most words with the test sentence, of equally long ones the first. Without a
+file only the null is scored, on the first `--num` sentences of every case. Forms that exact match counts as wrong although they
+are equivalent make the difference of the two columns. Needs the data set `cogs` (`assay data`).
 """
 
 import argparse
@@ -23,7 +23,9 @@ CHUNK = 500
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("predictions", type=Path, nargs="?")
-    parser.add_argument("--num", type=int, default=100, help="sentences of every case, of all without a file")
+    parser.add_argument(
+        "--num", type=int, default=100, help="number of sentences of every case; all of them if a file is given"
+    )
     given = parser.parse_args()
     train, asked = rows_of("train"), rows_of("gen")
     forms = None
@@ -44,7 +46,7 @@ def main() -> None:
 
 
 def rows_of(side: str) -> list[tuple[str, str, str]]:
-    """Sentence, logical form and case."""
+    """Rows of sentence, logical form and case."""
     lines = fetch("cogs", f"data/{side}.tsv").read_text(encoding="utf-8").splitlines()
     return [(sentence, form, case) for sentence, form, case in (line.split("\t") for line in lines)]
 
@@ -58,7 +60,7 @@ def first_of_each(rows: list[tuple[str, str, str]], num: int) -> list[tuple[str,
 
 
 def nearest(sentences: list[str], train: list[tuple[str, str, str]]) -> list[str]:
-    """The form of the trained sentence with the most words in common, less those that it has beside them."""
+    """The form of the trained sentence with the most words in common, minus the words that only it has."""
     words = CountVectorizer(token_pattern=r"\S+", binary=True, lowercase=False).fit([row[0] for row in train])
     table = sparse.csr_matrix(words.transform([row[0] for row in train]), dtype=float)
     length = table.sum(1).A1

@@ -1,12 +1,12 @@
-"""COGS by case of generalisation, of a small encoder-decoder that is trained here.
+"""COGS by case of generalisation, for a small encoder-decoder that is trained here.
 
-Run `python experiments/cogs_trained.py`. A transformer (two blocks each side, width 128) is trained on all sentences of
-`data/train.tsv` for some passes and writes the forms of the first `--num` sentences of every case of `data/gen.tsv`, word by
-word on its own words. Printed are its exact matches on sentences of `data/test.tsv`, which are made as trained ones are, and
-the table of `cogs_rows.py`: both scores of all 21 cases, beside the nearest trained sentence. The last line is the mean over
-cases, whose interval is over cases. Forms are read as fewer words than they are written in, `( x _ 1 ,` being one, and are put
-together again before they are scored. No form is written that is longer than the longest trained one, so that deeper ones are
-wrong. Needs the data set `cogs` (`assay data`). Processor time, one thread.
+Run `python experiments/cogs_trained.py`. A transformer (two blocks on each side, width 128) is trained for some passes over all
+sentences of `data/train.tsv` and writes the forms of the first `--num` sentences of every case of `data/gen.tsv`, word by word,
+each given its own previous words. The script prints its exact matches on sentences of `data/test.tsv`, which have the training
+distribution, and the table of `cogs_rows.py`: both scores of all 21 cases, with the nearest trained sentence as the null. The
+last line is the mean over cases, with its interval over cases. Forms are encoded with fewer words than they are written with,
+such as `( x _ 1 ,` as one, and are decoded again before scoring. No form longer than the longest trained one is written, so
+deeper ones are wrong. Needs the data set `cogs` (`assay data`). Processor time, one thread.
 """
 
 import argparse
@@ -34,8 +34,13 @@ _WARMUP, _CLIP = 200, 1.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--num", type=int, default=100, help="sentences of every case, and five times as many as trained")
-    parser.add_argument("--passes", type=float, default=8.0, help="over all training sentences")
+    parser.add_argument(
+        "--num",
+        type=int,
+        default=100,
+        help="sentences of every case; five times as many in-distribution ones",
+    )
+    parser.add_argument("--passes", type=float, default=8.0, help="passes over all training sentences")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -77,7 +82,7 @@ def words_of(form: str) -> list[str]:
 
 
 class Writer:
-    """An encoder-decoder from sentences to forms. `sentences`: all that will be read; `forms`: all that are trained."""
+    """An encoder-decoder from sentences to forms. `sentences`: all sentences to be read; `forms`: all training forms."""
 
     def __init__(self, sentences: Sequence[str], forms: Sequence[str], width: int, seed: int):
         self.source = _numbers(sentence.split() for sentence in sentences)
@@ -137,7 +142,7 @@ class Writer:
 
 
 def _numbers(texts) -> dict[str, int]:
-    """Every word in the order in which it comes; 0 pads."""
+    """The index of every word, in order of first occurrence; 0 is padding."""
     return {word: number for number, word in enumerate(dict.fromkeys(word for text in texts for word in text), start=1)}
 
 

@@ -1,9 +1,9 @@
 """The table of docs/coverage.md: coverage of SCAN, COGS, SLOG, PCFG SET and the tasks of this package, without any model.
 
-Run `python experiments/coverage_of_benchmarks.py`, or with the beginnings of the names that are wanted behind it. It prints
-one line of a Markdown table for each data set as it is done, and at the end what is refused and why. SCAN, COGS and SLOG are
-fetched, or read from the folder that ASSAY_DATA names. PCFG SET is read from that folder only, since the file of its 100,000
-training sources is not in the copy used here: its in-distribution dev and test files (14,581 pairs) stand in for it.
+Run `python experiments/coverage_of_benchmarks.py`, optionally followed by prefixes of names to select. It prints one line of a
+Markdown table for each data set as it is finished, and at the end the data sets that are refused, with the reason. SCAN, COGS
+and SLOG are fetched, or read from the folder that ASSAY_DATA names. PCFG SET is read from that folder only. The copy used here
+lacks the file of its 100,000 training sources, so its in-distribution dev and test files (14,581 pairs) stand in for it.
 """
 
 import gzip
@@ -58,7 +58,8 @@ OURS = (
 
 
 def pcfg(row: Mapping[str, str]) -> dict[str, str]:
-    """template: the functions and commas with every argument left blank; arguments1, ...: what fills the blanks."""
+    """Parts of a PCFG SET source. template: the functions and commas with every argument left blank; arguments1, ...: the
+    arguments."""
     words, template, filled = row["source"].split(), [], []
     for before, word in zip(["", *words], words, strict=False):
         if word in FUNCTIONS or word == ",":
@@ -73,14 +74,14 @@ def pcfg(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def pairs(*names: str) -> list[dict[str, str]]:
-    """Lines of PCFG SET."""
+    """Lines of PCFG SET as pairs of source and target."""
     folder = Path(os.environ[MIRROR_VARIABLE]) / "pcfg-set"
     lines = [line for name in names for line in gzip.decompress((folder / f"{name}.tsv.gz").read_bytes()).decode().splitlines()]
     return [dict(zip(("source", "target"), line.split("\t"), strict=True)) for line in lines]
 
 
 def measurements() -> Iterator[tuple[str, object]]:
-    """What to run, by name."""
+    """The measurements to run, by name."""
     for split in SCAN_SPLITS:
         yield f"scan:{split}", lambda split=split: assay.coverage(f"scan:{split}")
     for address in ("cogs", "cogs:test", "slog", "slog:test"):

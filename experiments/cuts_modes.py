@@ -1,9 +1,9 @@
-"""Cuts by function mode and by dispatch mode, on one list of networks: what each passes and fails.
+"""Cuts by function mode and by dispatch mode, on one list of networks: which networks each handles.
 
-Each network is cut, and the states of examples of another content, and for sequences of another length, are put into it at
-every depth; printed are the number of cuts and the largest error of the outputs, or the error that was raised. Function mode
-(`TorchFunctionMode`) is the same recorder, shown the calls of Python functions in place of those of the tensor library.
-The last line is the cost of cuts. It prints the table of `docs/experiments/cuts-module.md`. Half a minute of CPU time:
+Each network is cut, and the states of examples with other content and, for sequences, of another length, are patched into it at
+every depth. The script prints the number of cuts and the largest error of the outputs, or the error that was raised. Function
+mode (`TorchFunctionMode`) uses the same recorder, given the calls of Python functions instead of those of the tensor library.
+The last line is the cost of cuts. This is the table of `docs/experiments/cuts-module.md`. Half a minute of CPU time:
 
     OMP_NUM_THREADS=1 python experiments/cuts_modes.py
 """
@@ -45,7 +45,7 @@ NOT_CALLS = (
 
 
 class FunctionCall(Call):
-    """A call of a Python function: what it writes to is known by its name."""
+    """A call of a Python function; the tensors that it writes to are known by its name."""
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.function = function
@@ -69,7 +69,7 @@ class FunctionCall(Call):
 
 
 class ByFunction(TorchFunctionMode):
-    """Shows a pass the calls of Python functions."""
+    """A recorder that is given the calls of Python functions."""
 
     def __init__(self, shown: Pass):
         super().__init__()
@@ -86,7 +86,7 @@ class ByFunction(TorchFunctionMode):
 
 @contextmanager
 def by_function() -> Iterator[None]:
-    """Passes see functions, and fused ones are left whole."""
+    """A context in which passes record function calls, with fused ones as single steps."""
     modes: list[ByFunction] = []
 
     def enter(shown: Pass) -> Pass:
@@ -113,7 +113,8 @@ def by_function() -> Iterator[None]:
 
 
 def tried(case: Case) -> str:
-    """How many cuts, and the largest error of outputs from states of another batch, as a share of the outputs' spread."""
+    """The number of cuts, and the largest error of the outputs for states of another batch, as a share of the outputs'
+    spread."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         subject = Subject(case.network())
@@ -138,7 +139,7 @@ def tried(case: Case) -> str:
 
 
 def seconds(run: Callable[[], object], times: int = 3) -> float:
-    """CPU time of one run, after one that is not counted."""
+    """CPU time of one run, after one uncounted warm-up run."""
     run()
     start = time.process_time()
     for _ in range(times):
@@ -147,7 +148,7 @@ def seconds(run: Callable[[], object], times: int = 3) -> float:
 
 
 def cost() -> str:
-    """CPU time of finding, reading and patching, in forward passes of a GPT-2 of four layers of 256 units."""
+    """CPU time of finding, reading and patching cuts, in forward passes of a GPT-2 of four layers of 256 units."""
     import transformers as hf
 
     small = hf.GPT2Config(n_embd=256, n_layer=4, n_head=4, vocab_size=1000, bos_token_id=None, eos_token_id=None)

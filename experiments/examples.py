@@ -1,9 +1,9 @@
-"""The networks of four examples, all their settings: how many that generalise recombine, and how many that memorise do not.
+"""Error rates of composed states on the networks of four examples: do they separate networks that generalise from memorisers?
 
-Run `python experiments/examples.py`, or with names of examples behind it. The networks share no code with Assay's own. One
-that generalises is classified correctly when at least .85 of novel pairs are answered right from states put together of trained
-ones, one that memorises when at most .3 are. Printed are the scores of every network, and at the end both rates with their
-exact intervals (Clopper and Pearson, 95 %). The figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
+Run `python experiments/examples.py`, optionally followed by names of examples. The networks share no code with Assay's own. A
+network that generalises is classified correctly if it gives the right answer to composed states for at least .85 of the novel
+pairs, one that memorises if for at most .3. The script prints the scores of every network, and at the end both rates with exact
+intervals (Clopper and Pearson, 95 %). The figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
 """
 
 import importlib

@@ -1,11 +1,12 @@
-"""How often each instrument finds something in a network that holds nothing: untrained, or trained on wrong labels.
+"""False-finding rates: how often each instrument finds something in networks that are untrained or trained on wrong labels.
 
-Run `python experiments/false_findings.py`, or with the names of instruments behind it. `--networks` are taken for each
-instrument, task and kind of network (20 by default), `--jobs` is the number of processes. Networks and tasks are those of
+Run `python experiments/false_findings.py`, optionally followed by names of instruments. `--networks` is the number of networks
+for each instrument, task and kind of network (20 by default), `--jobs` the number of processes. Networks and tasks are those of
 `tests/conformance/cases.py`, and budgets those of a quick audit. A finding is a headline measure that beats all its nulls at a
-false discovery rate of 5 %; each one here is false. An instrument may refuse a network that cannot do the task: refusals are
-counted, and are no findings. Printed is a line of a Markdown table for each, with the share of networks in which anything was
-found and its exact interval (Clopper and Pearson, 95 %). The table is in docs/experiments/false-findings.md.
+false discovery rate of 5 %; each finding here is false. An instrument may refuse a network that cannot do the task: refusals
+are counted and are not findings. The script prints one line of a Markdown table for each instrument and kind of network, with
+the share of networks that had a finding and its exact interval (Clopper and Pearson, 95 %). The table is in
+docs/experiments/false-findings.md.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
-    """What one instrument says of one kind of network on every hard task."""
+    """Findings of one instrument on one kind of network, on every task that an untrained network cannot do."""
     torch.set_num_threads(1)
     sys.path[:0] = PATHS
     from cases import case_of

@@ -1,8 +1,8 @@
-"""Every reader on damaged inputs: how many it takes, how many it refuses with `AssayError`, and what else comes out.
+"""Every reader on damaged inputs: how many it accepts, how many it refuses with `AssayError`, and any other outcome.
 
 The inputs are those of `tests/fuzz`, drawn by hypothesis: valid files with changed structure, text and bytes, and numbers and
-addresses as a user might write them. Printed is one row for each reader, with the longest time that one input took;
-the last column should be 0 everywhere.
+addresses as a user might write them. The script prints one row for each reader, with the longest time of any input; the last
+column, of other outcomes, should be 0 everywhere.
 
     python experiments/fuzz.py [--inputs 20000] [--of-slow 2000] [NAME ...]
 """
@@ -27,7 +27,7 @@ MEMORY = 8 * 2**30  # bytes of data: an input that asks for more fails with Memo
 
 
 def tried(reader: Reader, number: int) -> tuple[Counter[str], float]:
-    """How often each outcome came, by name, and the longest time."""
+    """The number of inputs with each outcome, by name, and the longest time."""
     outcomes: Counter[str] = Counter()
     longest = 0.0
 

@@ -1,14 +1,15 @@
-"""What a kill costs: commands are killed with SIGKILL at random moments, then repeated until they end.
+"""Recovery from kills: commands are killed with SIGKILL at random moments, then repeated until they end.
 
 OMP_NUM_THREADS=1 python experiments/kills.py --kills 20 --seed 0
 
 Commands: `assay train`; `assay audit` with `--jobs 2` and with `--level 0`; `assay sweep --jobs 2`; and the build of a small
-zoo in two processes, namely three networks of the small slice. Every kill has a
-folder and a temporary folder of its own and falls uniformly into the time that an undisturbed run took.
+zoo in two processes, namely three networks of the small slice. Every kill has its own folder and temporary folder, and its
+moment is uniform over the time of an undisturbed run.
 
-Printed for each command: the kills; after how many of them the repeated command ended with the results of an undisturbed run
-(weights to the byte, JSON without times, the same files); how many of them left processes after 10 seconds; and how many left
-semaphores, or files in the temporary folder that an undisturbed run does not leave. What went wrong is listed below the table.
+The script prints for each command the number of kills; after how many of them the repeated command ended with the results of an
+undisturbed run (weights equal to the byte, JSON equal except times, the same files); how many left processes after 10 seconds;
+and how many left semaphores, or files in the temporary folder that an undisturbed run does not leave. Failures are listed below
+the table.
 """
 
 import argparse
@@ -51,7 +52,8 @@ MARK = "ASSAY_KILLS"
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of one kill: the moment in seconds, what differs in the end, which processes lived, which files were left."""
+    """The outcome of one kill: its moment in seconds, differences of the results, surviving processes, and files left
+    behind."""
 
     moment: float
     differs: list[str]
@@ -60,7 +62,7 @@ class Killed:
 
 
 def build_zoo(folder: Path) -> None:
-    """The zoo that is killed."""
+    """The build of the zoo that is killed."""
     from zoo.build import build
     from zoo.manifest import manifest
 
@@ -68,7 +70,7 @@ def build_zoo(folder: Path) -> None:
 
 
 def started(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """The command in this folder. All that it starts carries its mark in the environment."""
+    """Start the command in a folder. All processes that it starts carry its mark in the environment."""
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(folder / "tmp"), MARK: str(folder)}
     return subprocess.Popen(
@@ -77,7 +79,7 @@ def started(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> str:
-    """The last line that the command printed on stderr, once it has ended; nothing where it succeeded."""
+    """The last line that the command printed on stderr after it has ended; empty if it succeeded."""
     _, errors = process.communicate()
     last = (errors.decode().strip().splitlines() or ["no message"])[-1]
     return f"exit status {process.returncode}: {last}" if process.returncode else ""
@@ -96,7 +98,7 @@ def alive(folder: Path) -> list[str]:
 
 
 def left_behind(folder: Path, pid: int) -> set[str]:
-    """What stands in the temporary folder, and in shared memory under the number of the process."""
+    """Files in the temporary folder, and in shared memory under the process's number."""
     shared = Path("/dev/shm")
     names = {path.name for path in shared.iterdir()} if shared.is_dir() else set()
     return {name for name in names if str(pid) in name.replace("_", "-").split("-")} | {
@@ -105,7 +107,7 @@ def left_behind(folder: Path, pid: int) -> set[str]:
 
 
 def content(path: Path) -> dict[str, object]:
-    """Every file beneath a folder: weights by their hash, JSON without times, of others that they are there."""
+    """Every file beneath a folder: weights by their hash, JSON without times, other files by their existence."""
     return {str(file.relative_to(path)): _content(file) for file in sorted(path.rglob("*")) if file.is_file()}
 
 
@@ -127,7 +129,7 @@ def _timeless(value: Any) -> Any:
 def killed(
     command: Sequence[str], folder: Path, *, moment: float, expected: dict[str, object], usual: set[str]
 ) -> Killed | None:
-    """Run the command, kill it at that moment, and repeat it; None where it ended before."""
+    """Run the command, kill it at a moment, and repeat it; None if it ended before."""
     process = started(command, folder)
     try:
         process.wait(timeout=moment)
@@ -147,7 +149,7 @@ def killed(
 
 
 def row(name: str, scratch: Path, *, num_kills: int, draws: random.Random) -> None:
-    """Kill one command so often, and print what came of it."""
+    """Kill one command several times, and print the outcome."""
     command = COMMANDS[name]
     start, process = time.monotonic(), started(command, scratch / "undisturbed")
     if told := ended(process):
@@ -171,8 +173,8 @@ def row(name: str, scratch: Path, *, num_kills: int, draws: random.Random) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each command")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--kills", type=int, default=20, help="number of kills of each command")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the moments")
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--build-zoo", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

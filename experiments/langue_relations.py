@@ -1,12 +1,12 @@
-"""Relations between words without a network: counts of disjoint books beside their nulls, and matches without labels.
+"""Relations between words without a network: counts in disjoint books with their nulls, and matching without labels.
 
     python experiments/langue_relations.py [paired] [shuffled] [unlabelled] [languages]
 
-All by default. `paired`: 800 nouns of the Gutenberg selection, 10,000 permutations; groups of like frequency are those of the
-text that the first system was counted in. `shuffled`: the same nouns in half a and in its words in another order, forty times,
-1,000 permutations within finer and coarser groups. `unlabelled`: counts matched with counts of shared text and with WordNet.
-`languages`: segments of Genesis and sentences of PUD, whose order is hidden, matched across languages by their likeness to one
-another alone; and words of PUD whose partner is the word that stands in the same sentences. CPU seconds of one thread.
+By default all parts run. `paired`: 800 nouns of the Gutenberg selection, with 10,000 permutations; groups of equal frequency
+are those in the text of the first system. `shuffled`: the same nouns in half a and in its words in random order, forty times,
+with 1,000 permutations within finer and coarser frequency groups. `unlabelled`: counts matched with counts of shared text and
+with WordNet. `languages`: segments of Genesis and sentences of PUD in hidden order, matched across languages by their mutual
+similarities alone; and words of PUD, where the right partner occurs in the same sentences. CPU seconds of one thread.
 """
 
 import sys
@@ -40,7 +40,7 @@ Matrix = np.ndarray
 
 
 def compared(name: str, a: Matrix, b: Matrix, counts: Matrix | None, removed: Sequence[Matrix] = ()) -> None:
-    """A line of the table: mutual neighbours with both nulls, and rank correlations."""
+    """One line of the table: mutual neighbours with both nulls, and rank correlations."""
     near = nearest(a, NEAREST), nearest(b, NEAREST, generator=np.random.default_rng(1))
     units = mutual_neighbours(*near)
     interval = mean_interval(units)
@@ -58,7 +58,7 @@ def compared(name: str, a: Matrix, b: Matrix, counts: Matrix | None, removed: Se
 
 
 def drawn_nouns() -> tuple[list[str], dict[str, Matrix]]:
-    """Nouns at random that stand 30 to 1,500 times in all books and ten times or more in each half, and their counts there."""
+    """Random nouns that occur 30 to 1,500 times in all books and at least ten times in each half, with their counts."""
     texts = corpora()
     counted = {name: Vocabulary.of(some) for name, some in texts.items()}
     known = wordnet_nouns().known(counted["all"].chosen(least=30, most=1_500).words)
@@ -143,7 +143,8 @@ def told(name: str, one) -> None:
 
 
 def weighted(units: Sequence[Sequence[str]]) -> Matrix:
-    """Cosines of units of text by their words, each weighted by how few units have it."""
+    """Cosine similarities of text units by their words, each weighted by how few units contain it (inverse document
+    frequency)."""
     vocabulary = {word: k for k, word in enumerate(sorted({word for unit in units for word in unit}))}
     table = np.zeros((len(units), len(vocabulary)))
     for row, unit in enumerate(units):
@@ -153,7 +154,7 @@ def weighted(units: Sequence[Sequence[str]]) -> Matrix:
 
 
 def segments(language: Literal["en", "fr", "sv"], num: int) -> list[list[str]]:
-    """So many equally long stretches of Genesis."""
+    """Equally long segments of Genesis."""
     words = words_of(genesis(language))
     return [some.tolist() for some in np.array_split(np.array(words), num)]
 

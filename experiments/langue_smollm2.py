@@ -1,12 +1,12 @@
-"""What SmolLM2-135M-Instruct holds of word relations and of text, beside counts: one table.
+"""Word relations and text in SmolLM2-135M-Instruct, compared with counts: one table.
 
     python experiments/langue_smollm2.py FOLDER [--jobs 2]
 
 Ratings and the two texts are read in processes of one thread each.
 
-FOLDER holds the model as `save_pretrained` wrote it, with its tokenizer. Words are read alone behind `<|endoftext|>`, without
-which the first token's content is lost. Both texts are old enough to be in its training data: its bits there show memory as
-well as langue.
+FOLDER holds the model as written by `save_pretrained`, with its tokenizer. Words are read alone after `<|endoftext|>`, without
+which the content of the first token is lost. Both texts are old enough to be in the model's training data, so that its bits on
+them reflect memory as well as langue.
 """
 
 import argparse
@@ -34,7 +34,7 @@ COPIES, EXCERPTS, SIZE = 2, 30, 600
 
 
 def word_vectors(subject: Subject, scorer: TokenScorer, words: list[str]) -> list[np.ndarray]:
-    """At every layer the mean state over the tokens of each word, read alone behind the prefix."""
+    """At every layer the mean state over the tokens of each word, which is read alone after the prefix."""
     rows = [scorer.tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
     found: list[list[np.ndarray]] = []
     order = sorted(range(len(words)), key=lambda k: len(rows[k]))
@@ -98,7 +98,7 @@ def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
-    """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
+    """The n-gram ladder, the shuffles, and the remainder after frequency, n-gram and context."""
     train, generator = sorted(corpus.train), np.random.default_rng(0)
     chosen = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
     whole = Vocabulary.of(train)
@@ -136,7 +136,7 @@ PARTS = {"ratings": None, "wikitext2": wikitext2, "tinyshakespeare": tiny_shakes
 
 
 def measured(part: str, *, folder: str) -> list[str]:
-    """The lines of one part, and its CPU seconds."""
+    """The lines of one part of the table, and its CPU seconds."""
     start = time.process_time()
     subject = load_subject(folder, task=load_task("text:tinyshakespeare,scored=false"))
     scorer = scorer_of(subject, None)

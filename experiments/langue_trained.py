@@ -1,12 +1,12 @@
-"""Small language models that have read nothing but books: their bits beside n-grams, and whether two of them agree on words.
+"""Small language models trained on nothing but books: their bits against n-grams, and whether two of them agree on words.
 
     python experiments/langue_trained.py --out DIR [--steps 3600] [--effort standard] [--read all half]
 
-Trained are a model of all books, two of one half (random seeds 0 and 1) and one of the other half (seed 0), which shares no
-book. A run that is in DIR already is not trained again. Printed is what the instrument `langue` says: of the first in full
-(`all`); of the model of half a with seed 1 how its words agree with counts of its books, with the model of another seed, and
-with that of another seed and the other half, which is read in its own books (`half`). Neither shares its initial weights. CPU
-seconds of one thread.
+The models are one of all books, two of one half (random seeds 0 and 1) and one of the other half (seed 0), which shares no
+book. A run that already exists in DIR is not trained again. The script prints the evidence of the instrument `langue`: all of
+it for the first model (`all`); and for the model of half a with seed 1 the agreement of its words with counts of its books,
+with the model of the other seed, and with the model of the other half, which is read on its own books (`half`). No two of these
+share their initial weights. CPU seconds of one thread.
 """
 
 import argparse
@@ -28,7 +28,7 @@ RUNS = {
 
 
 def trained(name: str, out: Path, steps: int) -> assay.Subject:
-    """The network of that name, trained where it is not there yet."""
+    """The network of a name, trained if it does not exist yet."""
     address, seed = RUNS[name]
     folder = out / name.replace(", ", "-").replace(" ", "-")
     if not (folder / RECORD).exists() or RunDirectory.open(folder).read_record().finished is None:

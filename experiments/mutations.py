@@ -1,8 +1,8 @@
-"""Faults planted in the code one at a time: does any test fail?
+"""Mutation testing: faults planted in the code one at a time. Does any test fail?
 
-Run `python experiments/mutations.py`, or with numbers of faults behind it. Each changes one line of a copy of the source; the
-tests named beside it are run on that copy until the first one fails. Printed is a line for every fault, and at the end how many
-were caught. A fault that survives is a hole in the tests.
+Run `python experiments/mutations.py`, optionally followed by numbers of faults. Each fault changes one line of a copy of the
+source; the tests named with it are run on that copy until the first one fails. The script prints one line for every fault, and
+at the end how many were caught. A fault that survives shows a gap in the tests.
 """
 
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Fault(NamedTuple):
-    """One line of one file under src/assay, what stands there instead, and the tests that should notice."""
+    """One line of one file under src/assay, its replacement, and the tests that should notice."""
 
     what: str
     path: str

@@ -1,11 +1,13 @@
-"""Swarms in worlds whose answer is known: what each method reaches on one budget, and how often the verdict is right.
+"""Swarms in worlds with a known answer: the score of each method on one budget, and how often the verdict is right.
 
 `python experiments/swarm.py table`: three worlds at the standard size, ten searches of each engine with 420 evaluations; the
-score of every method on test items, beside the oracle (the sum of the two experts that are needed).
-`python experiments/swarm.py verdicts`: ten smaller worlds of each kind, from the seed `--first` on. Where a skill is missing,
-or every expert has another initialisation, nothing can compose. Printed are Markdown tables, the seconds of processor time, and
-the share of right verdicts with its exact interval (Clopper and Pearson, 95 %). The tables are in docs/methods/swarm.md.
-`--jobs` is the number of processes.
+score of every method on test items, and of the oracle (the sum of the two experts that are needed).
+
+`python experiments/swarm.py verdicts`: ten smaller worlds of each kind, from the seed `--first` on. Where a skill is missing, or
+every expert has another initialisation, nothing can compose.
+
+The script prints Markdown tables, processor time in seconds, and the share of right verdicts with its exact interval (Clopper
+and Pearson, 95 %). The tables are in docs/methods/swarm.md. `--jobs` is the number of processes.
 """
 
 import argparse
@@ -38,8 +40,8 @@ def main() -> None:
     parser.add_argument("what", choices=["table", "verdicts"])
     parser.add_argument("--worlds", type=int, default=None, help="worlds (of each kind): 3 for the table, 10 for the verdicts")
     parser.add_argument("--first", type=int, default=100, help="the first seed of the verdicts")
-    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="of the verdicts")
-    parser.add_argument("--engines", nargs="+", default=ENGINES, help="of the table; the first is judged")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="kinds of worlds for the verdicts")
+    parser.add_argument("--engines", nargs="+", default=ENGINES, help="engines of the table; the verdict is on the first")
     parser.add_argument("--nulls", type=int, default=10, help="searches of each null of the table")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()

@@ -1,14 +1,14 @@
 """Text experts: LoRA experts of a small language model that is trained here, and whether a search over their sum composes them.
 
 Run `python experiments/swarm_text.py`. A Llama of two layers learns sentences such as `Anna 's boss 's friend 's uncle : Carl
-Dora Emil`: who a chain of relations leads to, person after person. Its base learns eight relations, each of six LoRA experts
-one more; the embeddings stay those of the base, in which the new words are random. The composed task are chains with the
-relations of experts 0 and 1 and an old one, which is answered when all three persons are right.
+Dora Emil`: the persons to whom a chain of relations leads, one after another. The base learns eight relations, each of six LoRA
+experts one more; embeddings stay those of the base, in which the new words are random. The composed task consists of chains
+with the relations of experts 0 and 1 and an old one; an item is right when all three persons are.
 
-Printed are what each expert can do, the verdict, the score of every method on one budget with its interval over searches, and
-emergence: of the test sentences that no expert completes, the share that the selected candidates complete, minus the larger
-null, and beside it the published figure, the share that any of the final generation completes, with as many guessers who have
-to guess one of the three persons. Seconds are of one thread.
+The script prints the skills of each expert, the verdict, the score of every method on one budget with its interval over
+searches, and emergence: of the test sentences that no expert completes, the share that the selected candidates complete, minus
+the larger null. It also prints the published figure, the share that any candidate of the final generation completes, with as
+its null as many guessers that must guess one of the three persons. Seconds are of one thread.
 """
 
 import argparse
@@ -43,7 +43,7 @@ ORDERS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="of the relations, the model and its experts")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the relations, the model and its experts")
     parser.add_argument("--base-steps", type=int, default=600)
     parser.add_argument("--expert-steps", type=int, default=400)
     parser.add_argument("--rank", type=int, default=8)
@@ -51,8 +51,8 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=10)
     parser.add_argument("--nulls", type=int, default=8)
     parser.add_argument("--engines", nargs="+", default=["cmaes", "swarm"])
-    parser.add_argument("--only-train", action="store_true", help="print what the experts can do and stop")
-    parser.add_argument("--journals", type=Path, help="a folder: a run that was stopped goes on")
+    parser.add_argument("--only-train", action="store_true", help="print the skills of the experts and stop")
+    parser.add_argument("--journals", type=Path, help="folder of journals, from which an interrupted run resumes")
     given = parser.parse_args()
     torch.set_num_threads(1)
     start = time.process_time()
@@ -148,7 +148,7 @@ def fit(
     rate: float,
     weights: Callable[[], dict[str, Tensor]] = dict,
 ) -> None:
-    """Next-token loss on the answers, with a rate that falls to nothing."""
+    """Next-token loss on the answers, with a learning rate that falls to 0."""
     optimiser = Adam(list(trained.values()), lr=rate)
     for step in range(steps):
         for group in optimiser.param_groups:
@@ -162,7 +162,7 @@ def fit(
 
 
 def drawn(skill: int | None, num: int, rng: Generator) -> Tensor:
-    """A person and three relations `(num, 4)`, of which about a third are the new one."""
+    """A person and three relations `(num, 4)`; about a third of the relations are the new one."""
     chains = torch.randint(OLD, (num, 1 + LENGTH), generator=rng)
     if skill is not None:
         chains[torch.rand(num, 1 + LENGTH, generator=rng) < 1 / 3] = OLD + skill
@@ -179,13 +179,13 @@ def answers(chains: Tensor, tables: Tensor) -> Tensor:
 
 
 def before(chains: Tensor, relation: int, tables: Tensor) -> list[int]:
-    """The person to whom a relation is applied: all sentences with one such pair rest on one fact."""
+    """The person to whom a relation is applied: all sentences with the same such pair depend on one fact."""
     people = torch.cat([chains[:, :1], answers(chains, tables)[:, :-1]], 1)
     return people[chains[:, 1:] == relation].tolist()
 
 
 def items_of(chains: Tensor, tables: Tensor) -> ScoredItems:
-    """Sentences as tokens; the model is scored where it must name a person."""
+    """Sentences as tokens; the model is scored at the positions of the persons."""
     people = answers(chains, tables)
     possessive, colon = torch.full((len(chains), 1), OF), torch.full((len(chains), 1), COLON)
     relations = [torch.cat([possessive, PEOPLE + chains[:, k : k + 1]], 1) for k in range(1, 1 + LENGTH)]

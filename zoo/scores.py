@@ -28,7 +28,7 @@ def baseline(name: str) -> Score:
 
 
 def constructed(row: Measured) -> float:
-    """Feeding the exchanged input, as far as it can be put together from trained inputs."""
+    """Feeding the exchanged input, as far as it can be composed from trained inputs."""
     found = row.value("novel_constructed_input")
     return found.value if found and found.value is not None else MIDDLE
 

@@ -198,8 +198,8 @@ def fit_on(model: nn.Module, recipe: Recipe, task: Task, parts: list[Examples], 
 
 
 def _merge(model: nn.Module, recipe: Recipe, task: Task, own: Examples, others: list[Examples]) -> None:
-    """Train a trunk, then from it two experts for half of the trained combinations each, and put together what a swarm finds
-    best on trained examples."""
+    """Train a trunk, then from it two experts on one half of the trained combinations each, and merge them by the weights that
+    a swarm finds best on trained examples."""
     fit_on(model, recipe, task, [own, *others], round(_TRUNK * recipe.steps))
     known, experts, items = own.combination.unique(), {}, own.take(torch.arange(_ITEMS))
     for k in range(2):

@@ -114,4 +114,4 @@ def test_why_there_is_none_is_said():
         def continuations(self, n, *, generator):
             return sentences()[2:]
 
-    assert "one token each" in agreement(subject, Unknown(), reader, reader.site("1"), num=9, generator=Generator())
+    assert "single tokens" in agreement(subject, Unknown(), reader, reader.site("1"), num=9, generator=Generator())

@@ -1,4 +1,4 @@
-"""Digits against whole numbers, put together from the tokens and multiplied or added by Python."""
+"""Digits against whole numbers, composed from the tokens and multiplied or added by Python."""
 
 import pytest
 

@@ -99,7 +99,7 @@ def test_entities_that_the_world_pairs_are_in_no_list(folder):
 
 
 def test_words_of_several_tokens_are_named(folder):
-    with pytest.raises(AssayError, match="must be one token each"):
+    with pytest.raises(AssayError, match="must be single tokens"):
         ListTexts(folder=str(folder), kind="food")
     with pytest.raises(AssayError, match="a prefix must be one token"):
         ListTexts(folder=str(folder), prefix="<end>")

@@ -53,7 +53,7 @@ class FoundCircuit:
 
 
 def find_circuit(subject: Subject, task: Task, *, effort: Effort = "standard", seed: int = 0) -> FoundCircuit:
-    """Search the circuit of a network for a task.
+    """Search for the circuit of a network for a task.
 
     **Raises:** `AssayError` where there is none, with the reason.
 
@@ -171,7 +171,7 @@ def _content(found: FoundCircuit, words: Sequence[str] | None) -> Mapping[str, A
 
 
 def _by_depth(found: FoundCircuit) -> list[int]:
-    """Indices of the places in the order in which the network registers its modules; the input of a layer before its output."""
+    """Indices of the places in the order in which the network registers its modules, with a layer's input before its output."""
     wiring = found.network.wiring
     first: dict[str, int] = {}
     for number_, (layer, _) in enumerate(found.network.module.named_modules()):

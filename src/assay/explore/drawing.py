@@ -1,4 +1,4 @@
-"""A pattern-producing network with the response of its picture to every weight, beside those of untrained copies."""
+"""A pattern-producing network, with the response of its picture to every weight and those of untrained copies."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -17,8 +17,8 @@ class Mask:
 
     **Attributes:**
 
-    - `kind`: of the units: `weight`, `neuron`, `head` or `channel`; `mixed` for combined masks of several kinds.
-    - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape, True for kept weights.
+    - `kind`: kind of the units: `weight`, `neuron`, `head` or `channel`; `mixed` for combined masks of several kinds.
+    - `keep`: by dotted name of a parameter, a boolean tensor that broadcasts to its shape, True for kept weights.
     - `shapes`: the shapes of these parameters.
 
     Example::

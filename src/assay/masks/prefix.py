@@ -50,10 +50,10 @@ def kept_prefix(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -
     largest other submodules with weights return cached outputs. Where this changes an output under a mask, or the cache would
     exceed `MOST_BYTES`, nothing is cached.
 
-    **Arguments:** `inputs`: of all problems, on the module's device; the module is in evaluation mode.
+    **Arguments:** `inputs`: the inputs of all problems, on the module's device. The module must be in evaluation mode.
     """
     states = _states(module, _unmasked(module, units, inputs), inputs)
-    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values()))))).flip(0)  # in another order than cached
+    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values()))))).flip(0)  # not in the cached order
     weights = weights_of(module)
     some = masked(weights, units.mask(torch.arange(len(units)) % 2 == 0))
     few = {name: value[rows] for name, value in inputs.items()}
@@ -84,8 +84,8 @@ def _exchanged(part: nn.Module, forward: Callable[..., Tensor]) -> Iterator[None
 
 
 def _unmasked(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> list[str]:
-    """Names of the largest submodules with weights all of whose outputs are tensors with a row for each problem that no mask
-    changes."""
+    """Names of the largest submodules with weights whose outputs are all tensors with a row for each problem, and independent
+    of the mask."""
     free: dict[str, bool] = {}
 
     def recorder(name: str) -> Callable[[Any], None]:

@@ -41,7 +41,7 @@ class Relaxation(Protocol):
         ...
 
     def again(self, logits: Float[Tensor, " u"]) -> Float[Tensor, " u"]:
-        """Initial logits of the next search, from the final ones of this."""
+        """Initial logits of the next search, from the final logits of this one."""
         ...
 
 
@@ -67,7 +67,7 @@ class ContinuousSparsification:
 
     def again(self, logits: Float[Tensor, " u"]) -> Float[Tensor, " u"]:
         """Initial logits with the signs of the final ones. The paper's rule, `min(T s, start)`, never restores removed units,
-        so that of redundant units only those kept by chance in the first search could be found."""
+        so that among redundant units only those kept by chance in the first search could be found."""
         return logits.clamp(-abs(self.start), abs(self.start))
 
 

@@ -1,4 +1,4 @@
-"""Runs of a network with other weights than its own, which are never changed."""
+"""Running a network with weights other than its own, which are never changed."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def shares_weights(module: nn.Module) -> bool:
 
 
 def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[str, Tensor]:
-    """The weights that all of the masks keep, with 0, or those of `fill`, in place of the others.
+    """The weights that all of the masks keep; the others are replaced by 0, or by those of `fill`.
 
     Weights without a mask are unchanged.
 

@@ -29,10 +29,10 @@ Loss = Callable[[Tensor, Tensor], Float[Tensor, ""]]
 class SearchConfig:
     """**Attributes:**
 
-    - `steps`: of the first search on a path; `later_steps`: of every search with a warm start.
+    - `steps`: number of steps of the first search on a path; `later_steps`: of every search with a warm start.
     - `batch_size`: problems in a step, drawn with replacement.
-    - `learning_rate`: of Adam, on the logits.
-    - `hold`: steps at one temperature: 1 raises it every step, the length of an epoch every epoch.
+    - `learning_rate`: learning rate of Adam on the logits.
+    - `hold`: number of steps at one temperature: 1 raises it every step, the length of an epoch every epoch.
     - `checks`: number of convergence checks of the hard mask in a search, for early stopping; 0 for none.
     """
 
@@ -109,7 +109,7 @@ class MaskTraining:
 
     @property
     def kept(self) -> Tensor:
-        """The units kept by the present hard mask, `(u,)` on the CPU."""
+        """The units that the current hard mask keeps, `(u,)` on the CPU."""
         return self.relaxation.hard(self.logits.detach()).cpu()
 
 

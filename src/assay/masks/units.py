@@ -120,12 +120,12 @@ def units_of(
       dimension); `head`: an attention head, with its rows of the query, key and value projections and its columns of the output
       projection; `channel`: a dimension of the residual stream, with all weights that read or write it.
     - `layers`, `start`, `embeddings`: as for `maskable`.
-    - `width`: of the residual stream, for channels. Default: that of the first embedding or attention.
+    - `width`: width of the residual stream, for channels. Default: that of the first embedding or attention.
 
     A square matrix, whose shape does not decide, counts as reading the stream, unless it is the output projection of an
     attention.
 
-    **Raises:** `AssayError` for an unknown kind, or one of which the module has no units.
+    **Raises:** `AssayError` for an unknown kind, or if the module has no units of this kind.
 
     Example::
 

@@ -1,8 +1,8 @@
 """Dependence among test items: items on one fact, text or template are right or wrong together.
 
-The mean over items is unchanged; its variance is that of the totals of clusters (Cameron and Miller 2015). A network that knows
-one of nine facts was right once, not on a ninth of some hundred items. Where items share several things, each clustering is
-computed, and the most conservative counts.
+The mean over items is unchanged; its variance is that of the totals of clusters (Cameron and Miller 2015). If a hundred items
+test nine facts, a network that knows one fact is right on one independent unit, not on eleven. Where items are clustered in
+several ways, each clustering is computed, and the most conservative result counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +84,6 @@ class Clusterings:
         return max(known, key=lambda one: one.high - one.low) if len(known) == len(found) else None
 
     def variance(self, scores: Float64[np.ndarray, "s n"]) -> float:
-        """The largest squared standard error of the mean over units, of the mean over fits."""
+        """The largest squared standard error, over the clusterings, of the mean over units and fits."""
         units = [one(scores.mean(0)) for one in self.each]
         return max(float(each.var(ddof=1)) / len(each) for each in units)

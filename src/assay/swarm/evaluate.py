@@ -32,7 +32,7 @@ class Evaluator:
     - `way`: how candidates are run (`rows`, `vmap` or `loop`). None takes `rows` where every change is a low-rank one of a
       linear layer, after a check against `loop` on two candidates and a few items; else `vmap`, or `loop` where that fails.
     - `graded`: whether searches maximise the graded score of the utility instead of its score.
-    - `most_rows`: of one batch.
+    - `most_rows`: largest number of rows of one batch.
 
     **Attributes:** `evaluations`: the number of candidates scored on all items, with partial ones pro rata; a gradient counts
     as three.

@@ -1,9 +1,11 @@
 """Verdict and evidence of a study: composed, selected, scaled or nothing.
 
-- `nothing`: the selected candidates do no better than the same search among experts without training, or on renamed answers.
-- `selected`: better than that, but not than the best single expert; or only on items that single experts answer.
-- `scaled`: better than the best expert, but not than it at another size; or only one expert is necessary.
-- `composed`: better than that, at least two experts are necessary, and items are answered that no single expert answers.
+- `nothing`: the selected candidates do no better than the same search among random experts, or on renamed answers.
+- `selected`: better than these nulls, but not better than the best single expert; or only on items that single experts answer.
+- `scaled`: better than the best single expert, but not better than one expert whose change is rescaled; or only one expert is
+  necessary.
+- `composed`: better than all of these; at least two experts are necessary, and items are answered that no single expert
+  answers.
 """
 
 import math
@@ -140,7 +142,8 @@ def _measure(
 
 
 def _null(name: str, how: str, units: Clusterings, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, "r n"]) -> Null:
-    """A null of equally many searches, with the p of the mean under the prediction of one more such search."""
+    """A null of equally many searches. Its p-value is that of the mean under the prediction interval of one more such
+    search."""
     p = units.p(_p_of_one_more, own, other)
     return Null(name=name, how=how, values=tuple(other.mean(1).tolist()), p=p)
 

@@ -1,8 +1,9 @@
 """Experts for parts of the task `language`: new adjectives, or a new verb, that the base does not know.
 
-The base learns all lines except prices, and of prices those with `costs` of the first eight adjectives. Each expert learns four
-more adjectives, or one more verb with the adjectives that the base knows. Composed items have both, which no expert has seen:
-the lines with `earns` of adjectives 9 to 12. Run it with `assay swarm assay.swarm.language:language_problem`.
+The base learns all lines except prices, and prices with `costs` for the first eight adjectives only. Each expert learns four
+more adjectives, or one more verb with the adjectives that the base knows. The composed items have a new verb with new
+adjectives, which no expert has seen: lines with `earns` and adjectives 9 to 12. Run it with `assay swarm
+assay.swarm.language:language_problem`.
 """
 
 import copy
@@ -31,7 +32,7 @@ EXPERTS: dict[str, tuple[range, str]] = {
     "verb lacks": (KNOWN, LACKS),
     "verb earns": (KNOWN, EARNS),
 }
-"""Adjectives and verb of the prices that each learns."""
+"""Adjectives and verb of the prices that each expert learns."""
 COMPOSED = (range(8, 12), EARNS)
 VALIDATION = 100
 _ROWS = 40_000  # training rows of each network

@@ -110,12 +110,12 @@ def task_arithmetic(evaluator: Evaluator, budget: int, seed: int) -> Made:
 
 
 def similarity(evaluator: Evaluator, budget: int, seed: int) -> Made:
-    """See `similar`. No evaluation."""
+    """The merge `similar`, chosen without an evaluation."""
     return similar(evaluator.pool), None
 
 
 def model_stock(evaluator: Evaluator, budget: int, seed: int) -> Made:
-    """See `stock_changes`. No evaluation."""
+    """The merge `stock_changes`, chosen without an evaluation."""
     return None, stock_changes(evaluator.pool)
 
 
@@ -222,8 +222,8 @@ def _best_changes(evaluator: Evaluator, makers: Iterable[Callable[[], Mapping[st
 
 
 def _value(evaluator: Evaluator, coefficients: Float64[np.ndarray, " K"] | None, changes: Mapping[str, Tensor] | None) -> float:
-    """The value of the merge that a method has chosen. It is counted only for methods without a choice; others have counted
-    it."""
+    """The value of the merge that a method has chosen. It counts as an evaluation only for methods without a choice by
+    evaluation; the others have counted it already."""
     if coefficients is not None:
         return float(evaluator.score_values(coefficients[None])[0])
     scores = evaluator.fresh().score_changes(changes or {})

@@ -47,9 +47,9 @@ class Problem:
 def problem_at(address: str, *, seed: int = 0) -> Problem:
     """The problem at an address: a TOML file (`assay.swarm.declared`), `world`, `world:missing-skill`,
     `world:other-initialisations`, or `package.module:function`, a function without arguments that returns a `Problem`. Code
-    that the address names is run.
+    that the address names is executed.
 
-    **Raises:** `AssayError` for an address that leads to nothing, and a function that returns something else.
+    **Raises:** `AssayError` for an unknown address, and for a function that returns something else.
     """
     from assay.swarm.worlds import WORLDS, make_world
 

@@ -81,11 +81,11 @@ class Study:
     - `validated`: by engine, the validation score of each seed's best.
     - `experts` `(K, n)`, `base` `(n,)`, `merged` by name `(n,)`: their scores on test items. `merges`: each merge with its
       cost.
-    - `ablated` `(seeds, K, n)`: of the judged engine's best without one expert each.
+    - `ablated` `(seeds, K, n)`: scores of the judged engine's best candidates without one expert each.
     - `union` `(seeds, n)`: the best score of any candidate of the final generation, and `swarm` the number of these.
     - `experts_renamed` `(nulls, K, n)`: scores of the experts on each control task.
     - `kept`: for each further set of items, the mean score of the experts `(K,)` and of each seed's best `(seeds,)`.
-    - `shared`: of test items, as in `Utility.test_shared`.
+    - `shared`: the clusterings of test items, as in `Utility.test_shared`.
     """
 
     plan: StudyPlan
@@ -139,7 +139,7 @@ def study(
     **Arguments:**
 
     - `problem`: its test items are used up.
-    - `jobs`, `where`: processes of this machine, or a Ray or Dask cluster; the result does not depend on it.
+    - `jobs`, `where`: processes of this machine, or a Ray or Dask cluster; the result does not depend on them.
     - `journals`: a folder for scores. An interrupted study is resumed by the same call.
 
     **Raises:** `AssayError` as `search_once` does; without test items; and when they were scored before.

@@ -18,7 +18,7 @@ from assay.swarm.scores import IGNORED
 Score = Callable[[Any, Any, Any], Any]
 """`score(network, inputs, targets)`: one number for each item, higher is better."""
 FEWEST = 20
-"""The least validation items: with fewer, the best of some hundred candidates is best by luck alone."""
+"""The fewest validation items: with fewer, the best of some hundred candidates is best by luck alone."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Utility:
       call.
     - `groups`: the task of each validation item. The value is then the harmonic mean over tasks, so that none is sacrificed.
     - `test_groups`: the task of each test item; `worst`: the score of an item on which `score` raised.
-    - `test_shared`: by the name of what test items share (a fact, a text, a template), the id of each item. Items that share
-      something are no independent evidence: intervals and p-values are then over clusters (`assay.swarm.clustered`).
-    - `on_error`: `stop` at the first item on which `score` raises, or `skip`: score it as `worst` and go on. Either names the
-      item.
+    - `test_shared`: clusterings of test items: by name (a fact, a text, a template), the id of each item. Items of one cluster
+      are not independent, so that intervals and p-values are over clusters (`assay.swarm.clustered`).
+    - `on_error`: `stop` at the first item on which `score` raises, or `skip`: score it as `worst` and continue. Either names
+      the item.
     - `failed`: the items on which it raised.
 
     **Raises:** `AssayError` for fewer than 20 validation items, validation items that are also test items, and fewer than five
@@ -131,9 +131,9 @@ class Utility:
                 raise AssayError("test_shared must have one entry for each test item", given=f"{len(ids)} of {name}")
             if (num := len(np.unique(ids))) < MIN_UNITS:
                 raise AssayError(
-                    f"test items must share one of at least {MIN_UNITS} things: there is no interval over fewer",
+                    f"test items must form at least {MIN_UNITS} clusters: there is no interval over fewer",
                     given=f"{num} of {name}",
-                    next_step="leave it out, and say that the result is about these alone",
+                    next_step="leave this clustering out, and state that the result holds for these clusters only",
                 )
 
     def value(self, scores: Float[np.ndarray, "*c n"], *, groups: Sequence[int] | None = None) -> Float[np.ndarray, "*c"]:

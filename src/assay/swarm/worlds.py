@@ -32,8 +32,8 @@ LENGTH = 3
 class WorldSize:
     """Size of a world and of the training of its networks.
 
-    **Attributes:** `modulus`: p. `old`: operations of the base. `experts`: each with a new operation of its own. `validation`:
-    items of the composed task; the others are test items. `rank`: of LoRA.
+    **Attributes:** `modulus`: p. `old`: number of operations of the base. `experts`: number of experts, each with its own new
+    operation. `validation`: number of validation items of the composed task; the others are test items. `rank`: rank of LoRA.
 
     Example::
 
@@ -222,8 +222,8 @@ def _labelled(tokens: Int[Tensor, "n length"], tables: Tensor) -> ScoredItems:
 
 
 def _facts(items: ScoredItems, needed: list[int], tables: Int[Tensor, "o p"]) -> dict[str, np.ndarray]:
-    """For each needed operation the entry, of p, that an item uses: a network with one entry wrong is wrong on all its
-    items."""
+    """For each needed operation, which of its p entries an item uses: a network with one entry wrong is wrong on all items that
+    use it."""
     before = torch.cat([items.inputs[:, :1], _states(items.inputs, tables)[:, :-1]], 1)
     return {f"entry of operation {o}": before[items.inputs[:, 1:] == o].numpy() for o in needed}
 

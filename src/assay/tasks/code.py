@@ -68,7 +68,7 @@ class Code(Task):
     - `question`: `program`, or a name in `assay.tasks.code_questions.QUESTIONS`.
     - `length`: tokens of a window, 24 to 256.
     - `coverage`: the share of each question's combinations, and of the pairs of kinds, that is trained.
-    - `seed`: of the choice of trained combinations.
+    - `seed`: random seed of the choice of trained combinations.
 
     **Raises:** `AssayError` for another question, and sizes out of bounds.
 

@@ -55,7 +55,7 @@ class Graphs(Task):
     - `trained_names`: how many of the others, the first ones, occur in trained texts; None for all. With fewer names a network
       learns to match them sooner, but generalises less to new ones.
     - `novel`: texts with new `names`; with new `relations`, with questions about steps alone; or with `both`.
-    - `seed`: of the choice of held-out names.
+    - `seed`: random seed of the choice of held-out names.
 
     Example::
 

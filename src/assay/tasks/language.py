@@ -1,4 +1,4 @@
-"""The task `language`, on which every instrument can be run: the price of a noun with an adjective, and further
+"""The task `language`, a small language on which every instrument can be run: prices of an adjective with a noun, and further
 kinds of lines."""
 
 from collections.abc import Callable, Sequence
@@ -50,48 +50,50 @@ from assay.tasks.slots import Derived, SlotTask, Values
 from assay.text.corpus import CodedText, Corpus
 
 SHARES = {"prices": 0.42, "problems": 0.12, "lists": 0.36, "text": 0.1}
-"""Of what a network is trained on."""
+"""Shares of the kinds of training examples."""
 NUM_LINES = {"train": 12_000, "test": 1_500}
-"""Of the text to learn from, and of that held out."""
+"""Number of lines of the training text and of the held-out text."""
 LINES = {"sentences": 0.5, "prices": 0.25, "lists": 0.15, "problems": 0.1}
-"""Shares of the lines of a text."""
+"""Shares of the kinds of lines in a text."""
 NUM_GRAPHS: dict[GraphSplit, int] = {"train": 4_000, "dev": 600, "test": 1_000}
 LISTED = 8
-"""Nouns that lists name, and places."""
+"""Number of nouns, and of places, that occur in lists."""
 LARGEST = 3
-"""Entities of the longest list."""
+"""Number of entities in the longest list."""
 LENGTH = 3 * LARGEST + 2
-"""Of an input, in words."""
+"""Length of an input, in words."""
 VERBS: dict[str, Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]] = {
     COSTS: lambda worth: worth,
     LACKS: lambda worth: MOST_WORTH - worth,
     EARNS: lambda worth: worth + RAISED,
 }
-"""From the worth of a noun with its adjective to the number that follows a verb."""
+"""For every verb, the function from the worth of an adjective with a noun to the number that follows."""
 _FIRST_NUMBER = ID[NUMBERS[0]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Language(SlotTask):
-    """The next word of a line. Input `tokens` `(n, 11)`: the words before it, behind as many ends of lines as fill the row; the
-    answer is a word.
+    """Prediction of the next word of a line. Input `tokens` `(n, 11)`: the words before it, padded in front with line ends; the
+    target is a word.
 
-    The combination is an adjective with a noun, 16 of each: `the ADJECTIVE NOUN VERB`, or the same with `this`, is
-    followed by a number. The adjective adds 0 to 15 and the noun 0 to 15, drawn by `seed`, and the sum is their `worth`, a part
-    that no input shows. `costs` gives the worth, `lacks` what it lacks of 30, `earns` 2 more.
+    The combination is an adjective with a noun, 16 of each: `the ADJECTIVE NOUN VERB`, or the same with `this`, is followed by
+    a number. Each adjective and each noun stands for a number from 0 to 15, drawn by `seed`; their sum is the `worth`, a part
+    that is absent from the input. The number after `costs` is the worth, after `lacks` 30 minus the worth, after `earns` the
+    worth plus 2.
 
-    A network is trained on further lines of the same words, in which no pair that is held out stands:
+    A network is also trained on further lines of the same words, which contain no held-out pair:
 
-    - odd ones: four adjectives with nouns, then `which`, then which of them is of another kind. An adjective is of the one kind
-      or of the other, and so is a noun (`assay.task.PosesPartProblems`);
-    - lists: `NOUN PLACE . NOUN PLACE . so NOUN`, then its place, paired anew in each list (`assay.entities.ListsEntities`);
-    - sentences of a grammar with relative clauses, which have trees (`assay.graph.GivesGraphs`);
-    - text, the lines of all kinds word by word (`assay.text.GivesCorpus`).
+    - odd-one-out problems: four adjectives with nouns, then `which`, then the position of the one of another kind. There are
+      two kinds of adjectives and two kinds of nouns (`assay.task.PosesPartProblems`);
+    - lists: `NOUN PLACE . NOUN PLACE . so NOUN`, then the place of that noun; every list pairs nouns and places afresh
+      (`assay.entities.ListsEntities`);
+    - sentences of a grammar with relative clauses, with their dependency trees (`assay.graph.GivesGraphs`);
+    - text: lines of all kinds, predicted word by word (`assay.text.GivesCorpus`).
 
-    The exchange of both articles is a regularity, and a number follows from the words in two steps, of which the first can be
-    asked alone.
+    Exchanging the two articles is a declared symmetry. The number follows from the words in two steps, and a line with `costs`
+    queries the first step alone.
 
-    **Arguments:** those of `SlotTask`; `cue` puts a word before the article.
+    **Arguments:** those of `SlotTask`; the word of `cue` stands before the article.
 
     Example::
 
@@ -150,10 +152,10 @@ class Language(SlotTask):
         known[tuple(self.combinations("train").T)] = True
         return known
 
-    # What else is trained
+    # Further training examples
 
     def training(self, n: int, *, generator: Generator) -> Examples:
-        """Prices, problems, lists and text, as `SHARES` says; as `assay.task.TrainsOnMore` has it."""
+        """Prices, problems, lists and text, in the shares `SHARES` (`assay.task.TrainsOnMore`)."""
         counts = {name: round(share * n) for name, share in SHARES.items()}
         counts["text"] += n - sum(counts.values())
         inputs, targets = self._prefixes
@@ -163,7 +165,7 @@ class Language(SlotTask):
         return Examples({"tokens": inputs}, targets, {}, torch.arange(n))
 
     def _lines_of(self, kind: str, n: int, generator: Generator) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
-        """Trained lines of one kind up to their answer, and the answer."""
+        """Training lines of one kind, without their answer, and the answer."""
         if kind == "lists":
             return self._listed(n, generator)
         if kind == "prices":
@@ -231,7 +233,7 @@ class Language(SlotTask):
         return Written({"tokens": rows}, first, first + 1, first + 2)
 
     def _listed(self, n: int, generator: Generator) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
-        """Lists of trained pairs and sizes, and the place of the queried noun."""
+        """Lists of trained pairs and lengths, and the place of the queried noun."""
         counts = torch.randint(len(self.sizes), (n,), generator=generator).bincount(minlength=len(self.sizes))
         rows, answers = [], []
         for size, count in zip(self.sizes, counts.tolist(), strict=True):
@@ -248,27 +250,27 @@ class Language(SlotTask):
 
     @cached_property
     def _sentences(self) -> list[Graph]:
-        """Those that graphs are given of, then those of the lines; all differ."""
+        """All sentences, which are distinct: first those of `graphs`, then those of the lines."""
         pairs = [(ADJECTIVES[a], NOUNS[b]) for a, b in self.combinations("train").tolist()]
         total = sum(NUM_GRAPHS.values()) + sum(round(LINES["sentences"] * num) for num in NUM_LINES.values())
         return sentences(total, pairs, NOUNS, Random(keyed_seed(self.seed, "language: sentences")))
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
-        """Sentences that are in no text; as `assay.graph.GivesGraphs` has it."""
+        """Sentences that occur in no text (`assay.graph.GivesGraphs`)."""
         names = list(NUM_GRAPHS)
         first = sum(NUM_GRAPHS[name] for name in names[: names.index(split)])
         order = torch.randperm(NUM_GRAPHS[split], generator=generator)[:n]
         return tuple(self._sentences[first + k] for k in order.tolist())
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """Every word at the end of a row of its own, behind those before it, since a network answers there alone; the words
-        of a text, `LENGTH` of them at most. As `assay.graph.FeedsGraphs` has it."""
+        """One row for every word: the word at the end, after at most `LENGTH` - 1 words that precede it, since the network
+        answers at the last position only (`assay.graph.FeedsGraphs`)."""
         places = torch.full((len(graphs), max((len(graph.words) for graph in graphs), default=0)), -1)
         rows, read, start = torch.zeros_like(places), [torch.empty(0, LENGTH, dtype=torch.int64)], 0
         for text, graph in enumerate(graphs):
             if unknown := [word for word in graph.words if word not in ID]:
                 raise AssayError(
-                    f"{self.address} reads its own words", given=", ".join(unknown[:5]),
+                    f"{self.address} reads only the words of its language", given=", ".join(unknown[:5]),
                     next_step="give graphs or lines that this task drew",
                 )  # fmt: skip
             num = len(graph.words)
@@ -280,16 +282,16 @@ class Language(SlotTask):
         return FedTokens({"tokens": torch.cat(read)}, places, rows)
 
     def corpus(self) -> Corpus:
-        """Lines of all kinds; as `assay.text.GivesCorpus` has it."""
+        """Training text and held-out text, with lines of all kinds (`assay.text.GivesCorpus`)."""
         return Corpus(self.address, (written(self._lines["train"]),), (written(self._lines["test"]),))
 
     def coded(self, text: str) -> CodedText:
-        """Word by word; as `assay.text.CodesText` has it."""
+        """A text, word by word (`assay.text.CodesText`)."""
         return coded(text, LENGTH)
 
     @cached_property
     def _lines(self) -> dict[str, list[tuple[str, ...]]]:
-        """Of every side its lines, word by word."""
+        """The lines of the training text and of the held-out text, each as its words."""
         generator = keyed_generator(self.seed, "language: lines")
         start, found = sum(NUM_GRAPHS.values()), {}
         for side, num in NUM_LINES.items():
@@ -311,8 +313,8 @@ class Language(SlotTask):
     # The ability DeclaresRegularities
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained lines up to a number with either article, whose exchange changes no answer. Parts are the verbs. None is
-        declared with dealt answers or a free cue, which an exchange changes."""
+        """Trained lines of prices with both articles, whose exchange changes no answer. Parts are the verbs. With permuted
+        answers or a free cue the exchange does change answers, and none is declared."""
         if self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         known = self.combinations("seen")
@@ -328,7 +330,7 @@ class Language(SlotTask):
     # The ability DeclaresComputation
 
     def computation(self, examples: Examples) -> Computations:
-        """The worth of adjective and noun, then what the verb makes of it; behind `costs` the worth is the number."""
+        """Two steps: the worth of adjective and noun, then the number after the verb; after `costs` the worth is the number."""
         adjective, noun, verb = (examples.parts[name].numpy() for name in ("adjective", "noun", "verb"))
         of_adjective, of_noun = (column.numpy() for column in self._worth)
         num, further = len(examples), np.flatnonzero(verb != PRICED.index(COSTS))
@@ -357,7 +359,7 @@ class Language(SlotTask):
         )
 
     def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
-        """The worth is the answer to the same line with `costs`."""
+        """The worth is read from the network's answer to the same line with `costs`."""
         worth = examples.inputs["tokens"].clone()
         worth[:, -1] = ID[COSTS]
         values = computations.values.copy()
@@ -372,7 +374,7 @@ class Language(SlotTask):
 def _priced(
     adjective: Int[Tensor, " n"], noun: Int[Tensor, " n"], verb: Int[Tensor, " n"], article: Int[Tensor, " n"]
 ) -> Int[Tensor, "n length"]:
-    """The lines up to the number."""
+    """The lines of prices, without their number."""
     rows = torch.full((len(noun), LENGTH), ID[LINE])
     firsts = torch.tensor([ID[words[0]] for words in (ARTICLES, ADJECTIVES, NOUNS, PRICED)])
     rows[:, -4:] = torch.stack([article, adjective, noun, verb], 1) + firsts

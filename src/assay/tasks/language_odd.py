@@ -1,4 +1,4 @@
-"""Odd-one-out problems of the task `language`: of four adjectives with their nouns one is of another kind."""
+"""Odd-one-out problems of the task `language`: of four phrases of adjective and noun, one is of another kind."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -15,10 +15,10 @@ from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 
 @dataclass(frozen=True, kw_only=True)
 class OddPhrases(OddOneOut):
-    """An item is an adjective and a noun. It obeys a part when its word is in one half of the words, drawn by `seed`.
+    """An item is an adjective and a noun. It obeys a part if its word belongs to one half of the words, drawn by `seed`.
 
-    **Arguments:** `trained`: which pairs `(adjectives, nouns)` items of the pool `base` are, so that what is held out of the
-    other lines is held out here as well.
+    **Arguments:** `trained`: a mask `(adjectives, nouns)` of the pairs of the pool `base`, so that pairs held out of other
+    lines are held out here too.
     """
 
     family: ClassVar[str] = "language-phrases"
@@ -39,7 +39,7 @@ class OddPhrases(OddOneOut):
             place = torch.randint(half, (len(obeys),), generator=generator) + torch.where(obeys[:, k], 0, half)
             chosen.append(order[place])
         adjective, noun = chosen
-        # An item outside the pool is drawn again: what is not trained is taken for an item of another pool.
+        # Untrained items count as items of another pool, so that they are drawn again.
         group = adjective * MOST + noun
         if pool == "base":
             group = torch.where(self.trained[adjective, noun], group, self._elsewhere)
@@ -47,7 +47,7 @@ class OddPhrases(OddOneOut):
 
     @property
     def _elsewhere(self) -> int:
-        """A group that is not of the pool `base`."""
+        """A group outside the pool `base`."""
         from assay.tasks.pools import is_in
 
         return int((~is_in(torch.arange(10_000, 10_100), "base")).nonzero()[0, 0]) + 10_000

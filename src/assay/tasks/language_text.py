@@ -1,4 +1,4 @@
-"""Lines of the task `language`: sentences with their dependency trees, prices, lists of who lives where, and odd ones out."""
+"""Lines of the task `language`: sentences with their dependency trees, prices, lists, and odd-one-out problems."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from assay.tasks.language_words import ARTICLES, ID, INTRANSITIVE, LINE, NEAR, S
 from assay.text.corpus import CodedText
 
 LONGEST = 11
-"""Words of a sentence, the full stop not counted."""
-_DEPTH = 2  # of phrases within phrases
+"""Most words of a sentence, without the full stop."""
+_DEPTH = 2  # largest depth of nested phrases
 Pairs = Sequence[tuple[str, str]]
-"""Adjectives with the nouns that they stand beside."""
+"""Pairs of an adjective and a noun."""
 
 
 @dataclass
 class _Words:
-    """Words as they are added, with the head of each and its relation to it."""
+    """A sentence under construction: its words, with the head of each and its relation to that head."""
 
     words: list[str] = field(default_factory=list)
     head: list[int] = field(default_factory=list)
@@ -41,10 +41,10 @@ class _Words:
 
 
 def sentences(num: int, pairs: Pairs, nouns: Sequence[str], rng: Random) -> list[Graph]:
-    """So many different sentences with their trees. Adjectives stand beside nouns in `pairs` alone.
+    """`num` distinct sentences with their trees. Only adjectives and nouns in `pairs` are combined.
 
-    `the NOUN VERB this NOUN` or `this NOUN sleeps`, where a noun may have an adjective, a relative clause (`that VERB the
-    NOUN`) or a neighbour (`near the NOUN`), and so on within these.
+    Sentences are `the NOUN VERB this NOUN` or `this NOUN sleeps`; a noun may have an adjective, a relative clause (`that VERB
+    the NOUN`) or a prepositional phrase (`near the NOUN`), whose nouns may have these in turn.
     """
     found: dict[tuple[str, ...], Graph] = {}
     while len(found) < num:
@@ -61,7 +61,7 @@ def sentences(num: int, pairs: Pairs, nouns: Sequence[str], rng: Random) -> list
 
 
 def _noun_phrase(made: _Words, relation: str, pairs: Pairs, nouns: Sequence[str], rng: Random, depth: int) -> int:
-    """Add a phrase; its noun, whose head is for the caller to say."""
+    """Add a noun phrase. Returns the index of its noun, whose head the caller sets."""
     article = made.add(rng.choice(ARTICLES), "det")
     if rng.random() < 0.5:
         adjective, noun = rng.choice(pairs)
@@ -86,21 +86,21 @@ def _noun_phrase(made: _Words, relation: str, pairs: Pairs, nouns: Sequence[str]
 
 
 def prefixes(lines: Sequence[Sequence[str]], length: int) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
-    """Every word of every line with those before it, at most `length`, the last of which is last; and the end of each line."""
+    """A row for every word, and for the end, of every line: the words before it, at most `length`, and the word to predict."""
     ids = [torch.tensor([ID[LINE]] * length + [ID[word] for word in line] + [ID[LINE]]) for line in lines]
     windows = torch.cat([row.unfold(0, length + 1, 1) for row in ids])
     return windows[:, :-1].contiguous(), windows[:, -1].contiguous()
 
 
 def written(lines: Sequence[Sequence[str]]) -> str:
-    """The lines as a text."""
+    """The lines as one text."""
     return "\n".join(" ".join(line).replace(f" {STOP}", STOP) for line in lines) + "\n"
 
 
 def coded(text: str, length: int) -> CodedText:
-    """The words of a text, its stops and its ends of lines, each with what is before it in its line.
+    """Encode a text word by word, full stops and line ends included, each with the words before it in its line.
 
-    **Raises:** `AssayError` naming a run of characters with which no word begins.
+    **Raises:** `AssayError` naming the first characters that are no word of the language.
     """
     rows, allowed, ends = [], [], []
     before = [ID[LINE]] * length
@@ -109,7 +109,7 @@ def coded(text: str, length: int) -> CodedText:
         fits = [ID[piece]] if piece in ID else [k for k, word in enumerate(WORDS) if word.startswith(piece)]
         if not fits:
             raise AssayError(
-                "a text must be of the words of the language", given=piece, next_step="give lines that the task wrote"
+                "a text must consist of words of the language", given=piece, next_step="give lines that the task wrote"
             )
         rows.append(before)
         allowed.append([k in fits for k in range(len(WORDS))])

@@ -1,4 +1,4 @@
-"""Words of the task `language`, each one token and one class, and what they mean."""
+"""The words of the task `language`; each is one token and one class."""
 
 ADJECTIVES = (
     *("amber", "brave", "clever", "dusty", "eager", "fuzzy", "gentle", "hungry"),
@@ -13,18 +13,18 @@ PLACES = (
     *("inlet", "jungle", "kiln", "lagoon", "meadow", "orchard", "pond", "quarry"),
 )
 COSTS, LACKS, EARNS = PRICED = ("costs", "lacks", "earns")
-"""Verbs whose complement is a number."""
+"""Verbs that are followed by a number."""
 TRANSITIVE, INTRANSITIVE = ("sees", "chases", "helps", "hears", "likes", "fears"), ("sleeps",)
 ORDINALS = ("first", "second", "third", "fourth")
 ARTICLES = ("the", "this")
 LINE, THAT, NEAR, STOP, SO, WHICH = MARKS = ("\n", "that", "near", ".", "so", "which")
-"""The end of a line, which also stands before its first word, and words of grammar."""
+"""The line end, which also pads inputs in front, and function words."""
 MOST = len(NOUNS)
-"""Values of each part."""
+"""Number of values of each part."""
 MOST_WORTH = 2 * (MOST - 1)
-"""Of a noun with an adjective."""
+"""The largest worth of an adjective with a noun."""
 RAISED = 2
-"""What `earns` adds."""
+"""The number that `earns` adds to the worth."""
 _TENS = ("", "", "twenty", "thirty")
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
@@ -38,6 +38,6 @@ def _number(k: int) -> str:
 
 NUMBERS = tuple(_number(k) for k in range(MOST_WORTH + RAISED + 1))
 WORDS = (*MARKS, *ARTICLES, *ADJECTIVES, *NOUNS, *PLACES, *PRICED, *TRANSITIVE, *INTRANSITIVE, *ORDINALS, *NUMBERS)
-"""In the order of their ids. The id of the end of a line is 0."""
+"""All words, in the order of their ids. The id of the line end is 0."""
 ID = {word: k for k, word in enumerate(WORDS)}
-assert len(ID) == len(WORDS), "no word stands for two things"
+assert len(ID) == len(WORDS), "every word must be unique"

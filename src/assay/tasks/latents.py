@@ -31,7 +31,7 @@ class LatentTask(Task):
     - `encoding`: how z enters the network; see `assay.tasks.encodings`.
     - `supports`, `held_out`, `num_train`, `hotness`, `novel_hotness`: which sets of active modules are trained and which are
       novel; see `assay.tasks.supports.split_supports`.
-    - `seed`: of the task, of the encoding and of the choice of supports, each with independent draws.
+    - `seed`: random seed of the task, of the encoding and of the choice of supports, each with independent draws.
     """
 
     family: ClassVar[str]

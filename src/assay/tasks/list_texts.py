@@ -1,4 +1,4 @@
-"""The lists of `assay.tasks.lists` as sentences for a language model: `Alice lives in Rome. ... So Alice lives in`."""
+"""The lists of `assay.tasks.lists`, written as sentences for a language model: `Alice lives in Rome. ... So Alice lives in`."""
 
 import re
 from dataclasses import dataclass, field, fields
@@ -22,7 +22,8 @@ LEAST_WORDS = 6
 
 @dataclass(frozen=True)
 class _Text:
-    """Words that are one token each, and sentences as tokens; a text in them stands for a word of its kind."""
+    """Words that are single tokens, and tokenised sentence templates; a string in a template is a slot for a word of that
+    kind."""
 
     entities: tuple[str, ...]
     attributes: tuple[str, ...]
@@ -50,23 +51,25 @@ class _Text:
             if len(found) < LEAST_WORDS:
                 several = [word for word in words if word not in found]
                 raise AssayError(
-                    f"{what} must be one token each, and {LEAST_WORDS} of them at least",
-                    given=f"several tokens, or none that is known, for {', '.join(several[:5])}",
-                    next_step="take another kind of words",
+                    f"at least {LEAST_WORDS} of the {what} must be single tokens",
+                    given=f"several tokens, or an unknown one, for {', '.join(several[:5])}",
+                    next_step="choose another kind of words",
                 )
             return found
 
         def pieces(sentence: str) -> tuple[str | tuple[int, ...], ...]:
             parts = [part for part in re.split(r"(\{\w+\})", sentence) if part.strip()]
             stop = tokens(f" {kind.entities[0]}.")[len(tokens(f" {kind.entities[0]}")) :]
-            # A word begins with its space; only what closes a sentence has none.
+            # A word includes the space before it; only the end of a sentence has none.
             return tuple(
                 part if part.startswith("{") else stop if part == "." else tokens(f" {part.strip()}") for part in parts
             )
 
         first = tokenizer.get_vocab().get(prefix) if prefix else None
         if prefix and first is None:
-            raise AssayError("a prefix must be one token of the vocabulary", given=prefix, next_step="name one, or none")
+            raise AssayError(
+                "a prefix must be one token of the vocabulary", given=prefix, next_step="name such a token, or none"
+            )
         attributes = whole("attributes", kind.attributes)
         of_world = {entity for entity, attribute in kind.known if attribute in attributes}
         entities = whole("entities", tuple(entity for entity in kind.entities if entity not in of_world))
@@ -82,24 +85,24 @@ class _Text:
 
 @dataclass(frozen=True, kw_only=True)
 class ListTexts(Task):
-    """Lists of entities with attributes in the words of a local Hugging Face model, and which attribute one of them has.
+    """Lists of entities with attributes, written for a local Hugging Face model; the target is the attribute of one entity.
 
-    Lists are of the words that the tokenizer has as one token, without entities that the world pairs with one of the
-    attributes: a heart is red, whatever a list says. Nothing is known of what the model was trained on, so that no pair is new,
-    and there is no novel split. What the network is given are `tokens`, `(n, length)`; its answer is the next token.
+    Lists use words that are single tokens of the tokenizer, without entities that the world pairs with a listed attribute (a
+    heart is red). Which pairs the model met in training is unknown, so that no pair counts as new, and there is no novel
+    split. The input is `tokens`, `(n, length)`; the answer is the next token.
 
     **Arguments:**
 
-    - `folder`: of the model, with its tokenizer.
-    - `kind`: `city`, `shape` or `food`; `made-up` words are mostly several tokens.
-    - `smallest`, `largest`: entities in a list.
-    - `backwards`: the attribute stands before its entity, so that it cannot be copied from what followed.
-    - `question`: the answer follows a question, in place of "So".
-    - `prefix`: a token in front of everything. Many models lose the first token to attention; which one they were given in
-      training differs, so it is said and not guessed.
-    - `seed`: of the examples' pairs.
+    - `folder`: the folder of the model and its tokenizer.
+    - `kind`: kind of words: `city`, `shape` or `food`; `made-up` words are mostly several tokens.
+    - `smallest`, `largest`: smallest and largest number of entities in a list.
+    - `backwards`: the attribute precedes its entity, so that the answer cannot be copied from the token after the entity.
+    - `question`: the answer follows a question instead of "So".
+    - `prefix`: a token in front of the text. Many models use the first token as an attention sink; which token they had there
+      in training differs between models, so it must be given.
+    - `seed`: random seed of the examples' pairs.
 
-    **Raises:** `AssayError` for a kind of which too few words are one token, and for a prefix that is none.
+    **Raises:** `AssayError` for a kind with too few words that are single tokens, and for a prefix that is not one token.
     """
 
     entities_in: ClassVar[Literal["lists"]] = "lists"
@@ -174,7 +177,7 @@ class ListTexts(Task):
     def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator) -> Contexts:
         """Draw lists. **Raises:** `AssayError` for other pairs than `trained`."""
         if pairs != "trained":
-            raise AssayError("of a language model it is not known which pairs it never met", given=pairs, choices=["trained"])
+            raise AssayError("which pairs a language model never met is unknown", given=pairs, choices=["trained"])
         return self._inner.contexts(n, size=size, pairs="trained", generator=generator)
 
     def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:

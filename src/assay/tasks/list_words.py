@@ -1,4 +1,4 @@
-"""Words of the task `lists`: four kinds of entities with attributes, and the sentences in which texts tell them."""
+"""Words of the task `lists`: four kinds of entities with attributes, and sentence templates for them."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Kind:
 
     **Attributes:**
 
-    - `told`: the sentence of a pair; `asked`: what the answer follows; `question`: the same after a question.
-    - `reversed_told`: the same sentence with the attribute in front.
-    - `known`: pairs that go together in the world: their entities are in no neutral list.
+    - `told`: the sentence that states a pair; `asked`: the text before the answer; `question`: the same with a question.
+    - `reversed_told`: a sentence that states the pair with the attribute first.
+    - `known`: pairs that are associated in the world; their entities occur in no neutral list.
     """
 
     entities: tuple[str, ...]

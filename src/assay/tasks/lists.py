@@ -1,4 +1,4 @@
-"""Lists of entities with an attribute each, and the question which attribute one of them has: binding in context."""
+"""Binding in context: lists of entities with one attribute each, and a query for the attribute of one entity."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,28 +21,27 @@ KindName = Literal["city", "shape", "food", "made-up"]
 Novel = Literal["role", "queried", "balanced", "all"]
 MOST_ENTITIES = 16
 MOST_TRIES = 100
-"""Draws of a list before it is given up."""
+"""Largest number of attempts to draw a list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lists(Task):
-    """The attribute that the queried entity has in the list before it: `E1 A1 . E2 A2 . ... ? Eq`.
+    """The attribute of the queried entity in the list before the query: `E1 A1 . E2 A2 . ... ? Eq`.
 
-    Every list pairs entities with attributes anew, so that the answer is in the list and nowhere else. Of all pairs a quarter
-    is never trained; a sixteenth is trained in the first place of a list alone. The combination is the queried pair. The list
-    begins at a random place of those that are left free, so that a list longer than the trained ones stands at places that
-    were trained.
+    Every list pairs entities with attributes afresh, so that the answer can only be found in the list. A quarter of all pairs
+    is never trained; a sixteenth is trained only at the first place of a list. The combination is the queried pair. A list
+    begins at a random one of the free positions, so that lists longer than those in training still use trained positions.
 
     **Arguments:**
 
-    - `kind`: which words name them: `city`, `shape`, `food` or `made-up`.
-    - `num_entities`, `num_attributes`: up to 16.
-    - `smallest`, `largest`: entities in a trained list.
-    - `free`: places beyond the longest trained list. With 0 every list begins at the first place.
-    - `fixed`: share of the training lists in which every entity has the one attribute that the world gives it. 0 is neutral.
-    - `novel`: which lists the novel split holds: `queried`, `balanced`, `all` or `role` (`assay.entities.Pairs`).
-    - `backwards`: the attribute stands before its entity.
-    - `seed`: of which pairs are held out, and of the world's pairs.
+    - `kind`: the words for entities and attributes: `city`, `shape`, `food` or `made-up`.
+    - `num_entities`, `num_attributes`: 4 to 16.
+    - `smallest`, `largest`: smallest and largest number of entities in a training list.
+    - `free`: number of places beyond the longest training list. With 0 every list begins at the first place.
+    - `fixed`: share of the training lists in which every entity has one fixed attribute, that of the world. 0 is neutral.
+    - `novel`: the kind of new pairs in the novel split: `queried`, `balanced`, `all` or `role` (`assay.entities.Pairs`).
+    - `backwards`: the attribute precedes its entity.
+    - `seed`: random seed of the held-out pairs and of the world's pairs.
 
     **Raises:** `AssayError` for sizes that cannot be met.
 
@@ -85,9 +84,9 @@ class Lists(Task):
         held, first, world = self._drawn()
         if self.largest > self.num_attributes - int(held.sum(1).max()) - 1:
             raise AssayError(
-                "lists: a list must find a trained attribute of its own for each entity",
-                given=f"{self.largest} entities, of which each has {self.num_attributes - int(held.sum(1).max()) - 1}",
-                next_step="take more attributes, or shorter lists",
+                "lists: every entity of a list needs a trained attribute that no other entity has",
+                given=f"{self.largest} entities, {self.num_attributes - int(held.sum(1).max()) - 1} trained attributes each",
+                next_step="choose more attributes, or shorter lists",
             )
         words = KINDS[self.kind]
         parts = (
@@ -100,11 +99,11 @@ class Lists(Task):
             object.__setattr__(self, name, value)
 
     def _drawn(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pairs that are held out, pairs that are trained in the first place alone, and those of the world."""
+        """The pairs that are held out, the pairs that are trained at the first place only, and the pairs of the world."""
         generator = keyed_generator(self.seed, "lists: pairs")
         entity = torch.randperm(self.num_entities, generator=generator)
         attribute = torch.randperm(self.num_attributes, generator=generator)
-        # Diagonals of a square: every entity has equally many of each kind.
+        # Diagonals of the square of pairs, so that every entity has equally many of each kind.
         diagonal = (entity[:, None] + attribute[None]) % self.num_attributes
         quarter = max(1, round(self.num_attributes / 4))
         return diagonal < quarter, diagonal == quarter, (diagonal == quarter + 1).long().argmax(1)
@@ -115,7 +114,7 @@ class Lists(Task):
 
     @property
     def places(self) -> int:
-        """Of the longest list that is written."""
+        """Number of entities in the longest list that can be written."""
         return min(self.largest + self.free, self.num_entities)
 
     @property
@@ -159,12 +158,12 @@ class Lists(Task):
         return found.take(torch.randperm(len(found), generator=generator))
 
     def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator, fixed: float = 0.0) -> Contexts:
-        """Draw lists with distinct entities and distinct attributes. `fixed`: the share that pairs as the world does.
+        """Draw lists with distinct entities and distinct attributes. `fixed`: the share of lists that have the world's pairs.
 
-        **Raises:** `AssayError` for a size that does not fit, and where `MOST_TRIES` draws fill no list with such pairs.
+        **Raises:** `AssayError` for a length that does not fit, and if `MOST_TRIES` attempts find no list with such pairs.
         """
         if not 2 <= size <= self.places:
-            raise AssayError("lists: a list has 2 entities or more, and as many as there are places", given=size)
+            raise AssayError(f"lists: a list must have 2 to {self.places} entities", given=size)
         found = Contexts(
             torch.zeros(n, size, dtype=torch.int64),
             torch.zeros(n, size, dtype=torch.int64),
@@ -180,13 +179,13 @@ class Lists(Task):
             missing = missing[~there]
         if len(missing):
             raise AssayError(
-                f"lists: pairs of the kind {pairs!r} must fill a list of {size}",
-                given=f"{MOST_TRIES} tries without one, of {self.num_attributes} attributes",
-                next_step="ask for shorter lists, or take more attributes",
+                f"lists: there must be enough pairs of the kind {pairs!r} for a list of {size}",
+                given=f"{MOST_TRIES} attempts without success, with {self.num_attributes} attributes",
+                next_step="ask for shorter lists, or choose more attributes",
             )
         of_world = torch.rand(n, generator=generator) < fixed
         world = self._world[found.entities]
-        # Where two entities of a list share the world's attribute the list stays as it is.
+        # A list in which two entities share the world's attribute is left unchanged.
         distinct = (world.sort(1).values.diff(dim=1) != 0).all(1)
         chosen = (of_world & distinct)[:, None]
         return Contexts(found.entities, torch.where(chosen, world, found.attributes), found.start, found.queried)
@@ -198,14 +197,14 @@ class Lists(Task):
     def _filled(
         self, queried: Int[Tensor, " n"], size: int, pairs: Pairs, generator: Generator
     ) -> tuple[Int[Tensor, "n k"], Int[Tensor, "n k"], Bool[Tensor, " n"]]:
-        """Entities, attributes, and whether every place found one."""
+        """Entities, attributes, and whether an attribute was found for every place."""
         n, rows = len(queried), torch.arange(len(queried))
         entities = torch.rand(n, self.num_entities, generator=generator).argsort(1)[:, :size]
         asked = entities[rows, queried]
         attributes = torch.zeros(n, size, dtype=torch.int64)
         free = torch.ones(n, self.num_attributes, dtype=torch.bool)
         there = torch.ones(n, dtype=torch.bool)
-        # The queried place first, whose attributes are the fewest.
+        # The queried place is filled first, since the fewest attributes are allowed there.
         order = torch.stack([(queried + k) % size for k in range(size)], 1)
         for step in range(size):
             place = order[:, step]
@@ -231,7 +230,7 @@ class Lists(Task):
         return trained & self._held[asked] if pairs == "balanced" else trained
 
     def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:
-        """Token 0 is what stands where there is nothing, 1 ends an item, 2 announces the query."""
+        """Write the lists as tokens: 0 is padding, 1 ends an item, 2 precedes the query."""
         n, size = contexts.entities.shape
         first = 3 * (contexts.start[:, None] + torch.arange(size))
         tokens = torch.zeros(n, self.input_spec.length, dtype=torch.int64)
@@ -247,7 +246,7 @@ class Lists(Task):
 
     @cached_property
     def _trained_with(self) -> Float[Tensor, "entities attributes"]:
-        """Pairs of the first place alone are as rare as that place."""
+        """How often each pair is trained. Pairs that occur only at the first place are weighted by how rare that place is."""
         mean_size = sum(self.sizes) / len(self.sizes)
         neutral = (~self._held).float() * torch.where(self._first, 1 / mean_size, 1.0)
         neutral = neutral / neutral.sum(1, keepdim=True)

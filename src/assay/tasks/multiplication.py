@@ -77,7 +77,7 @@ class Multiplication(Task):
 
     - `first`, `second`: digits of the factors in training, 1 to 5.
     - `train`, `novel`: numbers of trained and of novel pairs. Fewer trained pairs make a stronger test of recombination.
-    - `seed`: of the choice of pairs.
+    - `seed`: random seed of the choice of pairs.
     - `smaller`: factors may have fewer digits too, with equally many pairs of each size where there are enough.
     - `longer`: novel factors may have so many digits more than `first` and `second`, and no novel pair has a trained size: a
       test of length generalisation, not of recombination.

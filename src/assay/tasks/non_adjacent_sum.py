@@ -37,7 +37,7 @@ class NonAdjacentSum(Task):
     - `n`: elements, 2 to 8.
     - `high`: elements are the integers from `-high` to `high`.
     - `train`, `novel`: numbers of trained and of novel lists. Fewer trained lists make a stronger test of recombination.
-    - `seed`: of the choice of lists.
+    - `seed`: random seed of the choice of lists.
     - `shortest`: trained lists have from so many to `n` elements, with equally many lists of each size where there are enough;
       0 for `n` alone.
     - `longer`: novel lists have so many elements more than `n`.

@@ -39,7 +39,7 @@ class Picture(Task):
 
     - `name`: the picture; `size`: pixels along a side, 2 to 1,024. The published ones have 256.
     - `phases`: `random` for a null: a picture of the same spectrum, and so equally smooth, with random phases, clipped to [0,
-      1]. It has no symmetry. `seed`: of the phases.
+      1]. It has no symmetry. `seed`: random seed of the phases.
 
     **Raises:** `AssayError` for a size beyond these, and when the genome cannot be had.
 

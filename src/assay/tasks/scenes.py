@@ -42,7 +42,7 @@ class Scenes(Task):
     - `size`: pixels along a side, 8 to 128.
     - `fewest`, `most`: objects in a trained scene.
     - `num_shapes`, `num_colours`: 2 to 6.
-    - `seed`: of the choice of novel pairs.
+    - `seed`: random seed of the choice of novel pairs.
 
     **Raises:** `AssayError` for sizes that cannot be met.
 

@@ -56,7 +56,7 @@ class SlotTask(Task):
       removes all composition. The declared parts are then wrong.
     - `cue`: one more token after the slots. `answer`: the answer in trained combinations and a random class in novel ones, a
       shortcut that is perfect in distribution. `free`: a random class everywhere; `none`: no such token.
-    - `seed`: of the rule and of the choice of combinations.
+    - `seed`: random seed of the rule and of the choice of combinations.
     """
 
     family: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The task `sprites`: the number that two pictured objects, each with a shape and a colour, make together."""
+"""The task `sprites`: the sum of the numbers of two pictured objects, each with a shape and a colour."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -12,9 +12,9 @@ from assay.task import Image, Part
 from assay.tasks.slots import SlotTask, Values
 
 SIZE = 16
-"""Pixels along a side of a picture, which has one object in each of two of its quarters."""
+"""Pixels along a side of a picture, which shows one object in each of two quarters."""
 MOST = 16
-"""Kinds of each object."""
+"""Number of kinds of each object."""
 COLOURS = ("red", "green", "blue", "yellow")
 _RGB = ((0.9, 0.1, 0.1), (0.1, 0.8, 0.1), (0.2, 0.3, 0.9), (0.9, 0.9, 0.1))
 _DRAWN = {  # 5 x 5 pixels, row by row
@@ -28,25 +28,25 @@ _DRAWN = {  # 5 x 5 pixels, row by row
     "wall": "#...#/#...#/#...#/#...#/#...#",
 }
 SHAPES = tuple(_DRAWN)
-"""The first object has one of the first four, the second one of the others, so that what they are tells them apart too."""
+"""The first object has one of the first four shapes, the second one of the others, so that shapes also tell them apart."""
 PLACES = ("upper left", "upper right", "lower left", "lower right")
-"""Of an object in its quarter of the picture: two pixels apart."""
+"""Offsets of an object in its quarter of the picture, two pixels apart."""
 _KINDS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 _SECOND = MOST
-"""The first of the kinds of the second object."""
+"""Index of the first kind of the second object."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sprites(SlotTask):
-    """The number that two pictured objects make together. Input `image` `(n, 3, 16, 16)`; the answer is one of 31 numbers.
+    """The sum of the numbers of two pictured objects. Input `image` `(n, 3, 16, 16)`; the answer is one of 31 numbers.
 
-    Each object has one of 16 kinds, a shape in a colour: the first in the upper left quarter of the picture, the second in the
-    lower right one. Every kind of the first object stands for a number from 0 to 15, and every kind of the second too, drawn by
-    `seed`; the answer is their sum. Kinds are the combination, 256 in all; where in its quarter each object lies varies freely,
-    so that a combination has 16 pictures. No two kinds give the same answer with any other object, so that every combination
-    that is not trained is outside 1-coverage.
+    Each object has one of 16 kinds, a shape in a colour; the first is in the upper left quarter of the picture, the second in
+    the lower right. Every kind of each object stands for a number from 0 to 15, drawn by `seed`, and the answer is the sum.
+    The combination is the pair of kinds, 256 in all. The place of an object within its quarter varies freely, so that a
+    combination has 16 pictures. No two kinds give the same answer with the same other object, so every untrained combination
+    is outside 1-coverage.
 
-    Moving the first object is a regularity, which changes no answer.
+    Moving the first object is a declared symmetry: it changes no answer.
 
     **Arguments:** those of `SlotTask`; `cue` colours the upper right quarter, in a shade for each answer.
 
@@ -95,8 +95,8 @@ class Sprites(SlotTask):
     # The ability DeclaresRegularities
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained pictures with the first object in each of its places, whose moves change no answer. Parts are the places of
-        the second object. None is declared with dealt answers or a free cue, which a move changes."""
+        """Trained pictures with the first object at each of its places; moving it changes no answer. Parts are the places of
+        the second object. With permuted answers or a free cue a move does change answers, and none is declared."""
         if self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         known, num = self.combinations("seen"), len(PLACES)

@@ -65,7 +65,7 @@ class Treebank(Task):
     - `file`: a CoNLL-U file instead of a named treebank, divided 8 : 1 : 1. Repeated sentences are on one side.
     - `min_words`, `max_words`: of a sentence; others are left out. A sentence of one word has no edge.
     - `no_addresses`: leave out every sentence with `.com` or `@`, as Diego-Simon et al. 2024 did.
-    - `seed`: of the division.
+    - `seed`: random seed of the division.
 
     **Raises:** `AssayError` when the treebank is not available or readable, or has too few sentences.
 

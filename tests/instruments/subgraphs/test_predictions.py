@@ -110,7 +110,7 @@ def test_the_composition_gap_is_what_the_operations_would_add(tmp_path):
 
 @pytest.mark.parametrize("missing", [{"text": ""}, {"text": "no idea", "truncated": True}, {"nodes": {}}])
 def test_of_answers_that_are_all_missing_the_composition_gap_is_undefined(tmp_path, missing):
-    """No node is right, whether its parts are put together or not: that is no gap of 0."""
+    """No node is right, whether its parts are composed or not: that is no gap of 0."""
     task = stepwise.TASK
     seen, novel = answers(task, "seen"), answers(task, "novel")
     none = [PredictionLine(id=line.id, **missing) for line in novel]

@@ -72,7 +72,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
 
     Local accuracy, each step on the right values of its parents, is compared with a table of full subgraphs, a table of steps,
     and the best guess that ignores one argument. Error kinds describe the network's own steps, and the composition gap is what
-    they would gain if parts were put together by the operations themselves.
+    they would gain if parts were composed by the operations themselves.
     """
 
     name = "subgraphs"
