@@ -3,8 +3,8 @@
 `python experiments/swarm.py table`: three worlds at the standard size, ten searches of each engine with 420 evaluations; the
 score of every method on test items, and of the oracle (the sum of the two experts that are needed).
 
-`python experiments/swarm.py verdicts`: ten smaller worlds of each kind, from the seed `--first` on. Where a skill is missing, or
-every expert has another initialisation, nothing can compose.
+`python experiments/swarm.py verdicts`: ten smaller worlds of each kind, from the seed `--first` on. Where a skill is missing,
+or every expert has another initialisation, nothing can compose.
 
 The script prints Markdown tables, processor time in seconds, and the share of right verdicts with its exact interval (Clopper
 and Pearson, 95 %). The tables are in docs/methods/swarm.md. `--jobs` is the number of processes.
