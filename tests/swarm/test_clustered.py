@@ -64,7 +64,7 @@ def test_nothing_is_found_more_often_than_it_should_be():
 def test_what_is_no_clustering_of_the_test_items_is_refused():
     with pytest.raises(AssayError, match=r"one entry for each test item. Given: 3 of fact"):
         utility(test_shared={"fact": [0, 1, 2]})
-    with pytest.raises(AssayError, match=r"at least 5 things.*Given: 4 of fact"):
+    with pytest.raises(AssayError, match=r"at least 5 clusters.*Given: 4 of fact"):
         utility(test_shared={"fact": np.arange(30) % 4})
     with pytest.raises(AssayError, match="one entry for each test item"):
         utility(test=None, test_shared={"fact": np.arange(30)})

@@ -111,7 +111,7 @@ def test_the_reason_is_the_number_of_orbits_where_only_the_interval_is_too_wide(
     found = judge([planted]).sharing
     assert found.answer == "not resolved"
     assert "20 orbits are too few" in found.because
-    assert "neither one thing" not in found.because
+    assert "neither one shared thing" not in found.because
 
 
 def test_few_orbits_resolve_nothing():
@@ -123,14 +123,14 @@ def test_few_orbits_resolve_nothing():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"context_exchange": ""}, "changes more than one part, or none, so that there is no context"),
+        ({"context_exchange": ""}, "changes no part, or several, so that no single part is the context"),
         ({"values_exchange": 4}, "3 of 4 values of side are exchanged"),
         ({"values_exchange": None}, "3 of None values of side are exchanged"),
         ({"contexts_exchange": 2}, "side has 2 values for one content"),
-        ({"outputs_exchange": 0.9}, "alike for all values of side in 0.900 of their variance only"),
+        ({"outputs_exchange": 0.9}, "only 0.900 of the outputs' variance is the same for all values of side"),
         ({"share of weights not read": 0.2}, "0.200 of the weights lie in no layer whose responses are read"),
         ({"share of weights not read": None}, "an unknown share of the weights"),
-        ({"variance on weights not read": 0.2}, "0.200 of the variance of an output hangs on weights"),
+        ({"variance on weights not read": 0.2}, "0.200 of the variance of an output depends on weights"),
         ({"variance on weights not read": None}, "an unknown share of the variance"),
     ],
 )
@@ -180,8 +180,11 @@ def test_several_contexts_are_one_thing_only_together():
 @pytest.mark.parametrize(
     ("planted", "said"),
     [
-        (responses(40, 0.8, 1.0), "Inside, one shared representation serves all contexts: of what differs in side alone"),
-        (responses(0, 0.0, 0.1), "Inside, there are copies by context: of what differs in side alone"),
+        (
+            responses(40, 0.8, 1.0),
+            "Inside, one shared representation serves all contexts: of the orbits, which vary in side alone",
+        ),
+        (responses(0, 0.0, 0.1), "Inside, there are copies by context: of the orbits, which vary in side alone"),
         (responses(20, 0.4, 1.0), "Whether each part is one thing inside is not resolved."),
     ],
 )

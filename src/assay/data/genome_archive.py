@@ -24,13 +24,14 @@ _NEXT = "export the genome again; it was not read"
 
 
 def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
-    """The genomes in a file by name: `genomes.json.gz` of a run, compressed or not, or the JSON of one genome, named after the
-    file.
+    """Read the genomes in a file, by name: `genomes.json.gz` of a run, compressed or not, or the JSON of a single genome, which
+    is named after the file.
 
-    Their distance from the centre is sqrt(2) r and ours 1.4 r, which the weights of its links compensate; their outermost
-    pixels lie half a pixel inside ours. Arguments of sines and cosines are not clipped at 60 as there.
+    Pictures differ slightly from those of the archive. Its input for the distance from the centre is sqrt(2) r, Assay's is 1.4
+    r; the weights of the input's links are rescaled accordingly. Its outermost pixels lie half a pixel inside Assay's. The
+    archive clips arguments of sines and cosines at 60, Assay does not.
 
-    **Arguments:** `grey`: without hue and saturation, as in runs with `color_enabled` false.
+    **Arguments:** `grey`: ignore hue and saturation, as in runs with `color_enabled` false.
 
     **Raises:** `AssayError` for a file that is too large, damaged or of another format, for invalid activations and weights,
     for nodes or links that occur twice or are missing, and for a cycle.

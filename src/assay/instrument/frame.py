@@ -68,7 +68,7 @@ class Metric:
     - `level`: the access level that it needs (`assay.evidence.Level`).
     - `of`: what is counted as one independent observation, such as `combination`, `text` or `entity`.
     - `bounds`: lowest and highest possible value; intervals are cut there.
-    - `least`: the fewest of these; with fewer there is "not enough data".
+    - `least`: the smallest number of independent observations; with fewer there is "not enough data".
     - `headline`: whether it is shown on the first screen and may become a finding.
     - `gain`: whether the reported value is the distance from the mean of the untrained copies.
     - `beats`: nulls that must be read for this metric; an instrument that lacks one fails.

@@ -274,7 +274,7 @@ def test_rows_that_are_given_again_are_no_further_units():
     assert [one.value for one in often.measures] == [one.value for one in once.measures]
     assert [one.units for one in often.measures] == [one.units for one in once.measures]
     assert (often.settings["orbits"], len(once.warnings)) == (8, 0)
-    assert "96 examples were left out, since inputs of theirs were given more than once." in often.warnings
+    assert "96 examples were left out, since other examples have the same inputs." in often.warnings
     answer = judge([often]).sharing
     assert answer.answer == "not resolved"
     assert "8 orbits are too few" in answer.because

@@ -360,7 +360,9 @@ def test_copies_read_as_fractured_and_a_function_without_the_regularity_as_not_r
     assert found.measure("sharing").value < 0.1
     one = run(Fracture(budgets=SMALL), shared, task, effort="quick")
     assert one.summary.endswith("): one thing for all.")
-    assert re.search(r"not resolved, since .* less than \.?\d[\d.]* from their mean would not have shown", one.summary)
+    assert re.search(
+        r"not resolved, since .* differences below \.?\d[\d.]* from their mean would not have been seen", one.summary
+    )
     measure = found.measure("coherence")
     assert measure.ceiling == pytest.approx(1)
     assert {null.name for null in measure.nulls} == {"untrained copies", "weights in another order", "shared"}

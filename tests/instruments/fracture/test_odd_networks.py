@@ -39,7 +39,7 @@ def test_weights_that_are_no_numbers_give_none(value):
     with torch.no_grad():
         layers[1].weight[0, 0] = value
     found = read(network)
-    assert "infinite or no numbers" in found.not_enough
+    assert "infinite or NaN" in found.not_enough
     assert not found.measures
 
 
@@ -51,7 +51,7 @@ def test_responses_that_are_infinite_give_no_number():
         layers[2].weight.mul_(1e38)
         layers[3].weight.mul_(1e30)
     found = read(network)
-    assert "infinite or no numbers" in found.not_enough
+    assert "infinite or NaN" in found.not_enough
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_outputs_that_do_not_vary_are_no_shared_thing():
     found = read(network)
     assert found.measure("sharing").value == 1
     assert "not resolved, since the outputs do not vary" in found.summary
-    assert "The outputs do not vary: coherence says nothing of the inside." in found.warnings
+    assert "The outputs do not vary: coherence says nothing about the inside of the network." in found.warnings
     sharing = judge([found]).sharing
     assert sharing.answer == "not resolved"
     assert sharing.because.startswith("the outputs do not vary; ")

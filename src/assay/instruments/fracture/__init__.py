@@ -1,3 +1,3 @@
-"""Line 5: does what the network computes come from shared, separable parts inside, or from fractured and entangled ones?"""
+"""Line 5: is the network's function computed by shared, separable parts, or by fractured and entangled ones?"""
 
 from assay.instruments.fracture.instrument import Fracture as Fracture

@@ -1,4 +1,5 @@
-"""What responses say of one context: one shared thing, copies, or nothing. The summary and the verdict read the same rule."""
+"""The rule for the third answer of the verdict, from the responses in one context: one shared thing, copies by context, or not
+resolved. The summary of the instrument uses the same rule."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,30 +10,30 @@ from assay.evidence import Measure
 
 ContextAnswer = Literal["one shared thing", "copies by context", "not resolved"]
 
-# Bounds between which nothing is said. They were fixed on planted networks, one module for three contexts, a module for
-# each, and tables, of seeds that no rate was counted on (experiments/fracture/third_question.py, docs/methods).
+# Bounds of the two answers; between them the answer is "not resolved". They were fixed on planted networks (one module for
+# three contexts, a module for each, and tables), with seeds that enter no rate (experiments/fracture/third_question.py).
 ONE, COPIES = 0.9, 0.1  # share of orbits that respond as one
 ALIKE = 0.25  # cosine of the responses of two contexts
-ENTERS = 0.15  # the same with inputs that are not weighed by what the weights make of them: about 0 for tables
-REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
-UNREAD = 0.05  # share of weights whose responses are not read, and share of an output's variance that hangs on these
-CONTEXTS = 3  # values of the context, at least: for so many, shared modules and copies were planted
+ENTERS = 0.15  # the same cosine outside the balanced gauge, with inputs as they are: about 0 for tables
+REGULAR = 0.95  # share of the outputs' variance with the regularity; below it the contexts may follow different rules
+UNREAD = 0.05  # largest share of weights whose responses are not read, and largest share of an output's variance due to them
+CONTEXTS = 3  # fewest values of the context, as many as in the planted networks
 
 
 @dataclass(frozen=True)
 class OfContext:
-    """One answer and what it rests on."""
+    """An answer, and the reason for it."""
 
     answer: ContextAnswer = "not resolved"
     because: str = ""
 
 
 def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shared: Measure) -> OfContext:
-    """Of the regularity whose `sharing` is given.
+    """The answer for one regularity, whose measure of sharing is `shared`.
 
-    Both answers need the share of orbits that respond as one and the likeness of contexts layer by layer: a network that copies
-    one layer of several, or one context of three, is neither. One shared thing needs inputs in common as well: a table with an
-    entry for every example of every context has one output for all and no weight that serves two of them.
+    Both answers need the share of orbits that respond as one, and the likeness of contexts in every layer: a network that
+    copies one layer of several, or one context of three, is neither. One shared thing also needs inputs in common: a table with
+    an entry for every example of every context has the same output for all contexts, but no weight that serves two of them.
     """
     name = shared.about["regularity"]
     context, num, values, regular = (settings.get(f"{key}_{name}") for key in ("context", "contexts", "values", "outputs"))
@@ -49,8 +50,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     assert most.interval is not None
     assert enters.interval is not None
     because = (
-        f"of what differs in {context} alone, {_told(shared)} responds as one ({_null(shared)}), and responses for two "
-        f"values of {context} have a cosine of {_told(least)} to {_told(most)} in the layers where it is least and most"
+        f"of the orbits, which vary in {context} alone, {_told(shared)} respond as one ({_null(shared)}), and responses for "
+        f"two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
     )
     as_one = shared.interval.low > ONE and least.interval.low > ALIKE
     if as_one and enters.interval.low > ENTERS:
@@ -59,38 +60,38 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
         return OfContext("copies by context", because)
     if _at(shared) > ONE and _at(least) > ALIKE and _at(enters) <= ENTERS:
         return OfContext(
-            because=f"{because}: the output is alike, but in a layer inputs for two values of {context} have little in common "
-            f"(a cosine of {_told(enters)}), as in a table with an entry for each"
+            because=f"{because}: outputs respond alike, but in some layer the inputs for two values of {context} have little "
+            f"in common (a cosine of {_told(enters)}), as in a table with an entry for each"
         )
     if (_at(shared) > ONE and _at(least) > ALIKE) or (_at(shared) < COPIES and _at(most) < ALIKE):
-        return OfContext(because=f"{because}: {shared.units} orbits are too few, since an interval reaches beyond its bound")
-    return OfContext(because=f"{because}: neither one thing in every layer nor copies in every layer")
+        return OfContext(because=f"{because}: {shared.units} orbits are too few, since an interval extends beyond its bound")
+    return OfContext(because=f"{because}: neither one shared thing in every layer nor copies in every layer")
 
 
 def _why_not(name: str, context: object, num: object, values: object, regular: object) -> str:
-    """Why the rule does not apply to the regularity, whatever was measured; empty where it applies."""
+    """Why the rule does not apply to the regularity, or an empty string where it does."""
     if not context:
-        return f"the {name} changes more than one part, or none, so that there is no context"
+        return f"the {name} changes no part, or several, so that no single part is the context"
     if not isinstance(num, int) or num < CONTEXTS:
-        return f"{context} has {num} values for one content, and one thing was told from copies for {CONTEXTS}"
+        return f"{context} has {num} values for one content, and the rule was tested for at least {CONTEXTS}"
     if not isinstance(values, int) or num < values:
-        return f"{num} of {values} values of {context} are exchanged, and of the others nothing is known"
+        return f"only {num} of {values} values of {context} are exchanged, and the others are untested"
     if not isinstance(regular, float):
         return "the outputs do not vary"
     if regular < REGULAR:
-        return f"the outputs are alike for all values of {context} in {number(regular)} of their variance only"
+        return f"only {number(regular)} of the outputs' variance is the same for all values of {context}"
     return ""
 
 
 def why_not_read(settings: Mapping[str, object]) -> str:
-    """Why the responses that were read may not be what the network does; empty where they are."""
+    """Why the responses that were read may not represent the network's function, or an empty string where they do."""
     unread, carried = settings.get("share of weights not read"), settings.get("variance on weights not read")
     if not isinstance(unread, float) or unread > UNREAD:
         told = number(unread) if isinstance(unread, float) else "an unknown share"
         return f"{told} of the weights lie in no layer whose responses are read"
     if not isinstance(carried, float) or carried > UNREAD:
         told = number(carried) if isinstance(carried, float) else "an unknown share"
-        return f"{told} of the variance of an output hangs on weights that are not read, or on a layer that gives all the same"
+        return f"{told} of the variance of an output depends on weights that are not read, or on a layer with constant outputs"
     return ""
 
 
@@ -103,6 +104,6 @@ def _told(measure: Measure) -> str:
 
 
 def _null(measure: Measure) -> str:
-    """The null that scored best, in words."""
+    """The name and mean of the best null."""
     best = measure.best_null
     return f"{best.name} {number(best.mean)}" if best and best.counts else "no null"

@@ -1,7 +1,7 @@
-"""How much of the outputs hangs on each layer, and on weights whose responses are not read: what responses alone do not show.
+"""How far the outputs depend on each layer, and on weights whose responses are not read, by mean ablation.
 
-A layer whose outputs have a large mean, or of which another takes back what it gives, responds more than all others together,
-and so do outputs in larger units than the others. By responses alone what carries the function beside it would not count.
+Responses alone do not show this: a layer whose outputs have a large mean, or are cancelled by another layer, may respond more
+than all other layers together, and so may outputs in larger units. The layers that carry the function would then not count.
 """
 
 import math
@@ -19,17 +19,19 @@ from assay.responses import Layer, ReadNetwork, constants
 from assay.subject import Inputs, Subject
 
 CARRIES = 1e-3
-"""Share of the variance of an output that is lost with what varies in a layer: from here on the layer carries something."""
+"""A layer carries part of the outputs if its mean ablation loses at least this share of the variance of some output."""
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What hangs on what.
+    """Dependence of the outputs on layers and on weights that are not read.
 
-    **Attributes:** `layers`: by layer the share of an output's variance that is lost without it, the largest over outputs;
-    `reads`: which layers only hand on the inputs; `unread`: the same share of an output's variance for weights whose responses
-    are not read, and for layers that give all examples the same; `share`: of the former among all weights, without those of
-    normalisations that all examples use.
+    **Attributes:**
+
+    - `layers`: for each layer the share of an output's variance that its ablation loses, the largest over outputs.
+    - `reads`: whether each layer only passes the inputs on.
+    - `unread`: the same share for weights whose responses are not read, and for layers with constant outputs.
+    - `share`: the share of unread weights among all weights, without those of normalisations that all examples use.
     """
 
     layers: Mapping[str, float]
@@ -38,13 +40,13 @@ class Carried:
     share: float
 
     def of_layers(self) -> Bool[Tensor, " l"]:
-        """Which layers carry part of the outputs."""
+        """Whether each layer carries part of the outputs."""
         return torch.tensor([lost >= CARRIES for lost in self.layers.values()], dtype=torch.bool)
 
 
 @torch.no_grad()
 def carried(network: Subject, inputs: Inputs, read: ReadNetwork) -> Carried:
-    """Read a network for it."""
+    """Measure this dependence in a network."""
     norms = _normalising(network, inputs)
     unread = [name for name in read.unread if name not in norms]
     every = [*network.module.parameters(), *constants(network.module).values()]
@@ -64,28 +66,28 @@ def carried(network: Subject, inputs: Inputs, read: ReadNetwork) -> Carried:
 def lost_without(
     network: Subject, inputs: Inputs, layers: Sequence[str], *, held: Mapping[str, Tensor] | None = None
 ) -> Mapping[str, float]:
-    """By layer the share of an output's variance that changes where the layer gives its mean over examples to all, the largest
-    over outputs: mean ablation. `held`: activations at further sites that stay as they are meanwhile."""
+    """Mean ablation of each layer: the share of an output's variance that changes, the largest over outputs. `held`:
+    activations at further sites that are held fixed meanwhile."""
     before, sites = network(inputs), [f"{name}:out" for name in layers]
     given = network.read(inputs, sites)
     found = {}
     for name, site in zip(layers, sites, strict=True):
         mean = given[site].mean(0, keepdim=True).expand_as(given[site])
         found[name] = torch.inf
-        with suppress(AssayError):  # of a place that cannot be patched nothing is known
+        with suppress(AssayError):  # a place that cannot be patched is left out
             found[name] = _changed(before, network(inputs, replace={**(held or {}), site: mean}))
     return found
 
 
 @torch.no_grad()
 def lost_without_weights(network: Subject, inputs: Inputs, weights: Collection[str], *, mean: bool = True) -> float:
-    """The share of an output's variance that changes where each of these weights is its mean over its first
-    dimension, or 0: rows of a table, or modules for one context each that are kept in one tensor, are then alike."""
+    """The share of an output's variance that changes when each of these weights is replaced by its mean over the first
+    dimension, or by 0. Rows of a table, or modules for different contexts stored in one tensor, are then equal."""
     if not weights:
         return 0.0
     twin = network.twin(copied(network.module), name=f"{network.name}, without some weights")
     tensors = {**dict(twin.module.named_parameters()), **constants(twin.module)}
-    for name in tensors.keys() & weights:  # without what a cache no longer holds
+    for name in tensors.keys() & weights:  # without weights that a cache no longer holds
         if tensors[name].ndim:
             values = tensors[name] if tensors[name].is_complex() else tensors[name].double()
             tensors[name].copy_(values.mean(0, keepdim=True).expand_as(values) * mean)
@@ -93,15 +95,15 @@ def lost_without_weights(network: Subject, inputs: Inputs, weights: Collection[s
 
 
 def _is_silent(layer: Layer, lost: Mapping[str, float]) -> bool:
-    """Whether a layer's inputs vary while setting its output to the mean hardly changes the network's outputs.
+    """Whether a layer's inputs vary although mean ablation of its output hardly changes the network's outputs.
 
-    Such a layer is not counted. Its weights may matter all the same: it may hold equal copies, one for each context, or a
-    function outside its module may use them."""
+    Such a layer is not counted. Its weights may still matter: it may hold equal copies, one for each context, or a function
+    outside its module may use them."""
     return lost[layer.name] < CARRIES and bool((layer.inputs != layer.inputs[:1]).any())
 
 
 def _normalising(network: Subject, inputs: Inputs) -> set[str]:
-    """Names of the parameters of normalisations that all examples use; one that only some do may be chosen by the context."""
+    """Names of the parameters of normalisations that all examples use; one that only some use may be chosen by the context."""
     kinds = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
     norms = {name: module for name, module in network.module.named_modules() if isinstance(module, kinds)}
     if not norms:
@@ -116,9 +118,9 @@ def _normalising(network: Subject, inputs: Inputs) -> set[str]:
 
 
 def _reading(network: Subject, inputs: Inputs, read: ReadNetwork) -> Bool[Tensor, " l"]:
-    """Which layers only hand on the inputs: they are given an affine map of these, another layer makes one again of what has
-    passed a nonlinearity, as of the positive and the negative half of each, and while those other layers give what they gave,
-    nothing else hangs on the first. None where examples are too few to tell."""
+    """Whether each layer only passes the inputs on: its own inputs are an affine map of the network's inputs; later layers
+    recover such a map after a nonlinearity, such as from the positive and the negative half of each input; and with the outputs
+    of those later layers held fixed, nothing else depends on it. False for all layers if there are too few examples."""
     given = torch.cat([values.reshape(len(values), -1).double().cpu() for values in inputs.values()], 1)
     given = torch.cat([given, given.new_ones(len(given), 1)], 1)
     if len(given) < 2 * given.shape[1]:
@@ -129,7 +131,7 @@ def _reading(network: Subject, inputs: Inputs, read: ReadNetwork) -> Bool[Tensor
         flat = values.flatten(1).double()
         left, varies = flat - basis @ (basis.T @ flat), flat - flat.mean(0)
         of_left, of_varying, of_all = (one.square().sum(0) for one in (left, varies, flat))
-        # The second bound is for what does not vary, such as the 1 of a bias; where nothing does, nothing is handed on.
+        # The second bound is for constant values, such as the 1 of a bias; if all values are constant, nothing is passed on.
         return bool((of_left <= 1e-12 * of_varying + 1e-20 * of_all).all()) and bool((of_varying > 1e-12 * of_all).any())
 
     reads = [layer.name for layer in read.layers if is_affine(layer.inputs)]

@@ -1,4 +1,4 @@
-"""What a network and a declaration must be before responses mean anything."""
+"""Checks of a network and of its task's declaration before responses are computed."""
 
 from torch import Generator
 
@@ -9,7 +9,7 @@ from assay.responses import ReadNetwork
 
 
 def declared_by(task: DeclaresRegularities, n: int, generator: Generator) -> Regular:
-    """**Raises:** `AssayError` for a task whose `regular` gives something else."""
+    """The declaration of a task. **Raises:** `AssayError` if `regular` of the task returns another type."""
     found: object = task.regular(n, generator=generator)
     if not isinstance(found, Regular):
         raise AssayError(
@@ -21,17 +21,18 @@ def declared_by(task: DeclaresRegularities, n: int, generator: Generator) -> Reg
 
 
 def finite(read: ReadNetwork) -> ReadNetwork:
-    """**Raises:** `NotEnough` for a network with outputs or responses that are infinite or no numbers."""
+    """Check outputs and responses. **Raises:** `NotEnough` if some are infinite or NaN."""
     if not bool(read.outputs.isfinite().all()):
-        raise NotEnough("some outputs are infinite or no numbers, so that there are no responses")
+        raise NotEnough("some outputs are infinite or NaN, so that there are no responses")
     for layer in read.layers:
         if not all(bool(one.isfinite().all()) for one in (layer.weight, layer.inputs, layer.gradients)):
-            raise NotEnough(f"responses to weights of {layer.name} are infinite or no numbers")
+            raise NotEnough(f"responses to weights of {layer.name} are infinite or NaN")
     return read
 
 
 def check_outputs(read: ReadNetwork, regular: Regular) -> None:
-    """**Raises:** `AssayError` for a regularity or a part of another number of outputs than the network has."""
+    """Check the declaration. **Raises:** `AssayError` for a regularity or a part with another number of outputs than the
+    network has."""
     num = read.outputs.shape[1]
     said = {
         f"the regularity {one.name!r} must say where each output goes": one.outputs.shape[1] for one in regular.regularities

@@ -1,4 +1,5 @@
-"""Sums over all weights of first-order responses: what of them a group keeps, and how they lie over declared parts."""
+"""First-order responses summed over all weights: the share that a group preserves, and their distribution over declared
+parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from assay.regularity import Regularity
 from assay.responses import Layer, overlap_of_rows, overlap_of_weights
 
 AS_ONE = 0.25
-"""The mean cosine beyond which examples respond as one. It was chosen on two seeds so that the training recipe moves the share
-of such orbits little, and confirmed on others (experiments/fracture/recipes.py)."""
-_SMALL = 1e-12  # of the largest: below, there is no response
+"""The mean cosine above which the examples of an orbit respond as one. It was chosen on two seeds so that the share of such
+orbits depends little on the training recipe, and confirmed on others (experiments/fracture/recipes.py)."""
+_SMALL = 1e-12  # a response below this share of the largest counts as none
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Coherence:
 
     **Attributes:**
 
-    - `kept`, `total`: `(l, o)`: energy of the responses that the group keeps, and all of it, in every layer and orbit.
-    - `orbits`, `sizes`: `(o,)`: the smallest example of each orbit, and how many it has.
-    - `elements`: of the group.
-    - `of_outputs`: the share of the outputs' own variance that respects it: 1 where the function has the regularity.
+    - `kept`, `total`: `(l, o)`: energy of the responses that the group preserves, and total energy, for every layer and orbit.
+    - `orbits`, `sizes`: `(o,)`: the smallest index of an example in each orbit, and the number of its examples.
+    - `elements`: number of elements of the group.
+    - `of_outputs`: the share of the outputs' variance that respects the regularity: 1 if the function has it.
     - `varies`: whether the outputs vary at all.
     """
 
@@ -42,27 +43,29 @@ class Coherence:
 
     @property
     def value(self) -> float:
-        """From one part in as many as the group has elements, where each example has weights of its own, to 1."""
+        """Coherence, from 1/k for a group of k elements, where each example has its own weights, to 1."""
         return float(self.kept.sum() / self.total.sum())
 
     @property
     def units(self) -> Float[Tensor, " o"]:
-        """Influence values of the orbits, whose mean is the value and whose spread is that of the ratio of sums."""
+        """Influence values of the orbits. Their mean is the value, and their spread gives the standard error of the ratio of
+        sums."""
         kept, total = self.kept.sum(0), self.total.sum(0)
         return self.value + (kept - self.value * total) / total.mean()
 
     @property
     def is_regular(self) -> bool:
-        """Whether outputs vary and have the regularity, by at least half of the way from what any function has, 1/k, to 1."""
+        """Whether the outputs vary and have the regularity: their share is at least halfway between 1/k, that of any function,
+        and 1."""
         least = 1 / self.elements
         return self.varies and self.of_outputs >= least + (1 - least) / 2
 
     def sharing(self) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
-        """Of each orbit 1 where its examples respond as one, and 0 where they do not; and which orbits.
+        """For each orbit 1 if its examples respond as one and 0 if not; and the indices of these orbits.
 
-        Two examples of an orbit respond with a mean cosine c of 0 where each has a copy of its own and 1 where one thing serves
-        all, and of m examples the share (1 + (m - 1) c) / m is kept: c must exceed `AS_ONE`. Orbits of one example, and those
-        without response, are left out.
+        The responses of two examples of an orbit have a mean cosine c of 0 if each has its own copy and of 1 if one module
+        serves all; for m examples the share (1 + (m - 1) c) / m is preserved. They respond as one if c exceeds `AS_ONE`. Orbits
+        of one example, and orbits without response, are left out.
         """
         kept, total = self.kept.sum(0), self.total.sum(0)
         live = (self.sizes > 1) & (total > _SMALL * total.mean())
@@ -70,20 +73,20 @@ class Coherence:
         return as_one[live].double(), self.orbits[live]
 
     def shares(self) -> list[float]:
-        """Of all energy that of each layer."""
+        """The share of the total energy in each layer."""
         return (self.total.sum(1) / self.total.sum()).tolist()
 
     def by_layer(self) -> list[float | None]:
-        """The value of each layer alone; None where nothing responds."""
+        """The coherence of each layer by itself; None where nothing responds."""
         pairs = zip(self.kept.sum(1).tolist(), self.total.sum(1).tolist(), strict=True)
         return [kept / total if total > 0 else None for kept, total in pairs]
 
 
 def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity: Regularity) -> Coherence:
-    """Coherence of a network in the gauge that its layers are given in.
+    """Coherence of a network, in the gauge of the given layers.
 
-    The responses of one weight are a vector over examples and outputs. Its mean over the group is the part that the group
-    keeps, whose share of the squared length is the mean over elements of the overlap with the moved vector.
+    The responses to one weight are a vector over examples and outputs. Its mean over the group is the preserved part; the share
+    of its squared length is the mean over group elements of the overlap with the transformed vector.
 
     Example::
 
@@ -103,18 +106,18 @@ def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity
 
 
 def kept_share(values: Float[Tensor, "n c"], regularity: Regularity) -> float:
-    """The share of the variance of values `(n, c)` that respects a regularity; 1 where they do not vary."""
+    """The share of the variance of values `(n, c)` that respects a regularity; 1 if they do not vary."""
     centred = values.double() - values.double().mean(0)
     moved = sum(centred[rows][:, outputs] for rows, outputs in zip(regularity.rows, regularity.outputs, strict=True))
     total = float(centred.square().sum())
     return float((centred * moved).sum()) / len(regularity.rows) / total if total > 0 else 1.0
 
 
-# Over parts
+# Distribution over declared parts
 
 
 def energies_over(layer: Layer, masks: Bool[Tensor, "k n c"], groups: Int[Tensor, " n"]) -> Float[Tensor, "g k j i"]:
-    """The energy of the responses to every weight within each mask and group of examples."""
+    """Energy of the responses to every weight within each mask and group of examples."""
     found = []
     for group in range(int(groups.max()) + 1):
         rows = (groups == group).nonzero()[:, 0]
@@ -123,8 +126,8 @@ def energies_over(layer: Layer, masks: Bool[Tensor, "k n c"], groups: Int[Tensor
 
 
 def participation(energies: Sequence[Float[Tensor, "k ..."]]) -> float | None:
-    """Over how many parts a weight, or a unit, acts: the mean of 1 / sum p_k^2 of its shares p_k of energy, each counted by its
-    energy, from 0 for one part alone to 1 for all parts alike. None where nothing responds."""
+    """The effective number of parts on which a weight, or a unit, acts: 1 / sum p_k^2 for its shares p_k of energy, averaged
+    with energy as weight, and scaled from 0 for one part to 1 for all parts equally. None where nothing responds."""
     flat = torch.cat([energy.flatten(1) for energy in energies], 1)
     total = flat.sum(0)
     live = total > _SMALL * total.max()
@@ -136,8 +139,8 @@ def participation(energies: Sequence[Float[Tensor, "k ..."]]) -> float | None:
 
 
 def one_sidedness(energies: Sequence[Float[Tensor, "k _j _i"]]) -> float | None:
-    """How much each unit acts on one side alone: sqrt((k sum p^2 - 1) / (k - 1)) of its shares of energy on the k sides, which
-    for two is |left - right| / (left + right), each unit counted by its energy. None where nothing responds."""
+    """How far each unit acts on one side alone: sqrt((k sum p^2 - 1) / (k - 1)) for its shares of energy on the k sides,
+    averaged with energy as weight; for two sides |left - right| / (left + right). None where nothing responds."""
     flat = torch.cat([energy.sum(-1) for energy in energies], 1)
     total = flat.sum(0)
     live = total > _SMALL * total.max()

@@ -1,4 +1,4 @@
-"""One context beside another: how alike two of them respond in every layer."""
+"""Likeness of two contexts: the cosine of their responses in every layer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,13 +29,13 @@ ENTERING = Metric(
 _LIKENESS = {**BETWEEN, "entering": ENTERING}
 
 COUNTS = 1e-4
-"""Share of all response energy from which on a layer counts for the most alike contexts: where large weights silence a copy,
-other layers have 1e-6 of it, and a module that gives a tenth of the output 1e-3 (experiments/fracture/third_question.py)."""
+"""A layer counts for the largest likeness from this share of the response energy on. Where large weights silence a copy, other
+layers have 1e-6 of the energy; a module that gives a tenth of the output has 1e-3 (experiments/fracture/third_question.py)."""
 
 
 def context_of(regular: Regular, regularity: Regularity) -> tuple[str, int]:
-    """The declared part that the regularity changes while it leaves all others as they are, and how many of its values the
-    examples of an orbit have, at least; `("", 0)` where it changes several parts or none, or one of more than 64 values.
+    """The context of a regularity: the one declared part that it changes, and the smallest number of values of this part in an
+    orbit; `("", 0)` if it changes several parts or none, or a part with more than 64 values.
 
     Example::
 
@@ -58,8 +58,8 @@ def context_of(regular: Regular, regularity: Regularity) -> tuple[str, int]:
 def between_contexts(
     layers: Sequence[Layer], regularity: Regularity, context: Int[Tensor, " n"], groups: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, "g l k k"], Float[Tensor, "g l k k"]]:
-    """For every group of examples, layer and two contexts: the overlap of responses of examples that the regularity takes to
-    each other, and their mean energy, both summed."""
+    """For every group of examples, layer and pair of contexts: the overlap of the responses of examples that the regularity
+    maps to each other, and their mean energy, both summed over examples."""
     values, side = context.unique(return_inverse=True)
     num, own = len(values), torch.arange(len(side))
     shape = (int(groups.max()) + 1, len(layers), num, num)
@@ -77,10 +77,10 @@ def between_contexts(
 def counted(
     energies: Float[Tensor, "l k k"], carries: Bool[Tensor, " l"]
 ) -> tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]]:
-    """Which layers and contexts count, and which of these respond beside all others: one thing in the layer that responds most
-    is not one thing in all, so that every layer that carries part of the outputs counts.
+    """Which layers and contexts count, and in which of these the layer has a notable share of the total energy. Every layer
+    that carries part of the outputs counts: a shared module in the layer that responds most need not be shared elsewhere.
 
-    **Arguments:** `energies`: in the gauge of `counting`.
+    **Arguments:** `energies`: response energies in the gauge of `counting`.
     """
     total, of_layer = energies.sum(), energies.sum((1, 2), keepdim=True)
     responds, loud = energies > COUNTS**2 * of_layer, of_layer >= COUNTS * total
@@ -92,15 +92,16 @@ def least_and_most(
     counts: tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]],
     reads: Bool[Tensor, " l"],
 ) -> Mapping[str, float]:
-    """The cosine of the two contexts that are least alike in any layer that counts, and of the two that are most, and the least
-    with inputs as they are. Empty where nothing responds.
+    """The smallest and the largest cosine of two contexts over all layers that count, and the smallest one with inputs as they
+    are. Empty where nothing responds.
 
-    Large weights that silence a copy respond so much that nothing else does. A layer beside them that only reads the inputs
-    for all copies is no thing that they share, nor is one that adds up what they give: of quiet layers the former is left out
-    and the cosine is that of inputs less the mean of their context, which adding up does not make one.
+    Large weights that silence a copy dominate the response energy. Among the other, quiet layers, one that only reads the
+    inputs for all copies is not a shared module, nor is one that adds up their outputs. Layers of the first kind are left out;
+    for the others the mean of each context is subtracted from the inputs, after which a layer that adds up copies has nothing
+    in common over contexts.
 
-    **Arguments:** `cosines`: by layer, in the balanced gauge, with inputs as they are, and with inputs less the mean of their
-    context; `reads`: layers that are given an affine map of the inputs.
+    **Arguments:** `cosines`: by layer, in the balanced gauge, with inputs as they are, and with the mean of each context
+    subtracted from the inputs; `reads`: whether a layer only passes the inputs on.
     """
     (alike, given, within), (every, loud) = cosines, counts
     if not bool(every.any()):
@@ -110,10 +111,10 @@ def least_and_most(
 
 
 def counting(layer: Layer, outputs: Float[Tensor, "n c"] | None) -> Layer:
-    """The layer in the gauge in which energies are compared between layers: balanced, of inputs less their mean and of outputs
-    in units of their standard deviation, so that neither a mean that a bias can take up nor the unit of an output counts.
+    """The layer in the gauge for comparing energies between layers: balanced, with centred inputs, and outputs in units of
+    their standard deviation, so that neither a mean that a bias can absorb nor the unit of an output counts.
 
-    **Arguments:** `outputs`: None for logits, which have one unit.
+    **Arguments:** `outputs`: None for logits, which share one unit.
     """
     layer = entering(layer)
     if outputs is not None:
@@ -123,10 +124,10 @@ def counting(layer: Layer, outputs: Float[Tensor, "n c"] | None) -> Layer:
 
 
 def entering(layer: Layer, context: Int[Tensor, " n"] | None = None) -> Layer:
-    """The layer with inputs less their mean, which a bias can take up, or less that of their context.
+    """The layer with centred inputs, by the mean over all examples, which a bias can absorb, or by the mean of each context.
 
-    A table with an entry for every example has one output for all contexts and inputs that have nothing in common. The balanced
-    gauge weighs directions of the input by what the weights make of them, so that there such inputs are one; here they are not.
+    A table with an entry for every example has the same output for all contexts, but inputs that have nothing in common. The
+    balanced gauge weights directions of the input by their effect, so that such inputs coincide there; here they do not.
     """
     inputs = layer.inputs.double()
     if context is None:
@@ -136,7 +137,7 @@ def entering(layer: Layer, context: Int[Tensor, " n"] | None = None) -> Layer:
 
 
 def cosine(sums: tuple[Float[Tensor, "l k k"], Float[Tensor, "l k k"]]) -> Float[Tensor, "l k k"]:
-    """Of two contexts by layer, from overlaps and energies; 0 where nothing responds."""
+    """The cosine of two contexts by layer, from overlaps and energies; 0 where nothing responds."""
     overlaps, energies = sums
     return torch.where(energies > 0, overlaps / energies, 0.0).clamp(-1, 1)
 
@@ -150,9 +151,9 @@ def likeness(
     *,
     logits: bool,
 ) -> list[Values]:
-    """The least and the greatest likeness of two contexts, for every regularity that exchanges at least three.
+    """The smallest and the largest likeness of two contexts, for every regularity that exchanges at least three.
 
-    **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `hangs`: what the outputs hang on.
+    **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `hangs`: the dependence of the outputs on layers.
     """
     asked = [(regularity, *context_of(regular, regularity)) for regularity in regular.regularities]
     asked = [(regularity, name) for regularity, name, num in asked if num >= CONTEXTS]
@@ -175,7 +176,7 @@ def likeness(
             for group in range(len(every[0][0]))
         ]
         whole, *left = [
-            # With inputs as they are a rotation does not change the first, and rescaling does not change the second.
+            # With inputs as they are, the first is unchanged by a rotation, and the second by rescaling.
             least_and_most(
                 (cosine(balance), torch.maximum(cosine(plain), cosine(units)), cosine(own)),
                 counted(sizes[1], hangs.of_layers()),
@@ -193,10 +194,10 @@ def likeness(
 def settings_of(
     regular: Regular, found: Mapping[str, Coherence], declared: Mapping[str, int]
 ) -> Mapping[str, str | int | float | None]:
-    """For every regularity its context, how many values of it an orbit has and how many there are, and how far the outputs have
-    the regularity: None where they do not vary.
+    """For every regularity its context, the number of its values in an orbit and in the task, and the share of the outputs'
+    variance with the regularity (None if they do not vary).
 
-    **Arguments:** `declared`: how many values the task names of each part.
+    **Arguments:** `declared`: the number of values that the task declares for each part.
     """
     settings: dict[str, str | int | float | None] = {}
     for regularity in regular.regularities:

@@ -1,4 +1,4 @@
-"""Numbers that are no mean over orbits, with the jackknife over groups of orbits."""
+"""Estimates that are not means over orbits, with jackknife intervals over groups of orbits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from assay.stats import LEVEL
 
 
 def left_out(metric: Metric, about: Mapping[str, str], measure, energies: Sequence[Tensor]) -> Values | None:
-    """A number that is made of energies, with the jackknife over groups of orbits."""
+    """An estimate computed from energies, with its jackknife interval over groups of orbits."""
     value = measure([energy.sum(0) for energy in energies])
     groups = len(energies[0])
     left = [measure([energy.sum(0) - energy[group] for energy in energies]) for group in range(groups)]

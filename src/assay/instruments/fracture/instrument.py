@@ -1,4 +1,4 @@
-"""Fracture: do the weights act on what belongs together at once, and on what is separate apart?"""
+"""The instrument `fracture`: do the same weights act on everything that belongs together, and different ones on the rest?"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -125,14 +125,14 @@ class FractureDraw:
 
 
 class Fracture(Instrument[FractureDraw]):
-    """Coherence: of the first-order changes of the outputs that all weights can make, the share that respects a declared
-    regularity, such as the symmetry of a picture or the exchange of contexts. One shared part moves all that belongs together
-    at once; copies move one side each, and score one part in as many as there are sides.
+    """Coherence: the share of the first-order changes of the outputs, over all weights, that respects a declared regularity,
+    such as the symmetry of a picture or the exchange of contexts. One shared part changes everything that belongs together at
+    once; k copies change one side each, and score 1/k.
 
-    The headline is computed in the balanced gauge, which no rescaling of units and no rotation between linear maps changes.
-    Beside it: the same with every weight alike; sharing, the share of orbits whose examples respond as one, which the
-    training recipe moves least; entanglement of declared parts, lateralisation, dimensions and repetition of the maps, whether
-    parts can be decoded, and noise on the weights.
+    The headline is computed in the balanced gauge, which is invariant under rescaling of units and rotation between linear
+    maps. Further measures are the same with every weight alike; sharing, the share of orbits whose examples respond as one,
+    which depends least on the training recipe; entanglement of declared parts, lateralisation, dimensions and predictability of
+    the maps, decodability of the parts, and noise on the weights.
     """
 
     name = "fracture"

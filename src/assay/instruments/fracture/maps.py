@@ -1,4 +1,4 @@
-"""What the units of a network hold over the examples: how many dimensions, what repeats, what can be decoded."""
+"""Feature maps, the activations of units over the examples: their dimensions, predictability and decodability."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from assay.responses import Layer
 from assay.spectra import eigh
 
 SHARE = 0.99
-_RIDGE = 1e-3  # of the mean variance
+_RIDGE = 1e-3  # ridge penalty, as a share of the mean variance
 
 
 def standardised(values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
-    """Maps of mean 0 and variance 1, without those that do not vary."""
+    """The maps scaled to mean 0 and variance 1, without constant ones."""
     centred = values.double() - values.double().mean(0)
     spread = centred.square().mean(0).sqrt()
     live = spread > 1e-6 * spread.max() if len(spread) else spread > 0
@@ -22,7 +22,7 @@ def standardised(values: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
 
 
 def hidden_maps(layers: Sequence[Layer]) -> list[Float[Tensor, "n d"]]:
-    """What enters each layer but the first, its mean over positions, without the 1 of a bias."""
+    """The inputs of each layer except the first, averaged over positions, without the 1 of a bias."""
     return [layer.inputs.mean(1)[:, _varying(layer)] for layer in layers[1:]]
 
 
@@ -32,7 +32,7 @@ def _varying(layer: Layer) -> Bool[Tensor, " i"]:
 
 
 def dimensions(maps: Sequence[Float[Tensor, "n _d"]]) -> int:
-    """Principal axes that hold 99 % of the variance of all maps together (centred first)."""
+    """Number of principal axes that hold 99 % of the variance of all maps together, after centring."""
     if not len(maps) or not sum(one.shape[1] for one in maps):
         return 0
     pooled = torch.cat([one.double() - one.double().mean(0) for one in maps], 1)
@@ -43,8 +43,9 @@ def dimensions(maps: Sequence[Float[Tensor, "n _d"]]) -> int:
 
 
 def predictability(maps: Sequence[Float[Tensor, "n _d"]], first: Bool[Tensor, " n"]) -> float | None:
-    """How well a unit is predicted from the others of its layer, which do not feed it: R2 of ridge regression on examples that
-    are not `first` from those that are and the other way about, floored at 0, the mean over units. None without two units."""
+    """How well a unit is predicted from the other units of its layer, which do not feed it: R2 of ridge regression, fitted on
+    the examples in `first` and tested on the others and vice versa, at least 0, averaged over units. None with fewer than two
+    units."""
     found = []
     for one in maps:
         values = standardised(one)
@@ -63,7 +64,7 @@ def predictability(maps: Sequence[Float[Tensor, "n _d"]], first: Bool[Tensor, " 
 
 
 def decodability(values: Float[Tensor, "n d"], targets: Float[Tensor, "n q"], first: Bool[Tensor, " n"]) -> float:
-    """R2 of a linear probe with a ridge, fitted on one half of the examples and judged on the other, both ways; at least 0."""
+    """R2 of a ridge probe, fitted on one half of the examples and tested on the other, and vice versa; at least 0."""
     maps = standardised(values)
     residual = torch.empty_like(targets)
     for train in (first, ~first):
@@ -78,7 +79,7 @@ def decodability(values: Float[Tensor, "n d"], targets: Float[Tensor, "n q"], fi
 
 
 def jackknife(value: float, without: Sequence[float | None]) -> tuple[Float[Tensor, " g"], float] | None:
-    """Pseudo-values around a value from those with one group left out each, and its squared standard error."""
+    """Jackknife pseudo-values of an estimate, from its values with one group left out each, and its squared standard error."""
     if any(one is None for one in without):
         return None
     left = torch.tensor([float(one or 0.0) for one in without], dtype=torch.float64)
@@ -88,7 +89,7 @@ def jackknife(value: float, without: Sequence[float | None]) -> tuple[Float[Tens
 
 
 def half_width(variance: float, groups: int, level: float) -> float:
-    """Of the interval of a jackknife: t with one degree of freedom less than groups."""
+    """Half-width of a jackknife interval: Student's t with one degree of freedom less than groups."""
     from scipy.special import stdtrit
 
     return float(stdtrit(groups - 1, (1 + level) / 2)) * variance**0.5

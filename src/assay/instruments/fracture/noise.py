@@ -1,4 +1,4 @@
-"""Noise on all weights: how large the change of the outputs is, how much of it a regularity keeps, what it costs."""
+"""Noise on all weights: the size of the change of the outputs, the share of it that respects a regularity, and the loss."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ from assay.subject import Subject
 
 Convention = Literal["layer", "weight"]
 CONVENTIONS: Mapping[Convention, str] = {
-    "layer": "noise relative to the root mean square weight of its matrix",
-    "weight": "noise relative to the size of each weight, so that a weight of 0 stays 0",
+    "layer": "noise relative to the root mean square weight of each matrix",
+    "weight": "noise relative to the magnitude of each weight, so that a weight of 0 stays 0",
 }
 MATCHED = (0.01, 0.1)
-"""Sizes of change, of the variance of the outputs, at which networks are compared."""
+"""Sizes of change, as shares of the outputs' variance, at which networks are compared."""
 
 
 @dataclass(frozen=True)
 class Shaken:
-    """What noise of each scale did, the mean over draws.
+    """Effects of noise at each scale, averaged over draws.
 
-    **Attributes:** `scales`; `size`: mean square change of the outputs over their variance; `kept`: the share of it that
-    respects the regularity; `loss`: of the task.
+    **Attributes:** `scales`; `size`: mean square change of the outputs over their variance; `kept`: the share of the change
+    that respects the regularity; `loss`: loss of the task.
     """
 
     __repr__ = brief
@@ -40,7 +40,7 @@ class Shaken:
     loss: tuple[float, ...]
 
     def at(self, size: float) -> float | None:
-        """The share kept where the change has that size, between scales on a logarithmic axis; None beyond them."""
+        """The share at a given size of change, interpolated between scales on a logarithmic axis; None beyond them."""
         points = [(torch.tensor(s).log().item(), k) for s, k in zip(self.size, self.kept, strict=True) if s > 0]
         wanted = torch.tensor(size).log().item()
         for (low, first), (high, second) in pairwise(points):
@@ -62,8 +62,7 @@ def shake(
     convention: Convention,
     generator: Generator,
 ) -> Shaken:
-    """The network with normal noise on its matrices of weights, `draws` times for each scale, the same noise at every scale.
-    The network itself is not touched."""
+    """Add normal noise to the weight matrices of a copy of the network, `draws` times, with the same noise at every scale."""
     before = network(inputs)
     flat = before.flatten(1).double()
     variance = float((flat - flat.mean(0)).square().sum(1).mean())
@@ -88,7 +87,7 @@ def shake(
 
 
 def _kept_of(change: Float[Tensor, "n c"], regularity: Regularity) -> float:
-    """Of the change as it is, its mean too: unlike outputs, it has a meaning at 0."""
+    """The share of the change that respects the regularity. The change is not centred: unlike for outputs, 0 has a meaning."""
     pairs = zip(regularity.rows, regularity.outputs, strict=True)
     total = float(change.square().sum())
     moved = sum(change[rows][:, outputs] for rows, outputs in pairs)

@@ -1,4 +1,4 @@
-"""Networks as complex as the one under test: the same weights in the same places, in another order."""
+"""The null of equally complex networks: the weights of the network under test, permuted within each layer."""
 
 import copy
 from collections.abc import Collection
@@ -10,23 +10,23 @@ from assay.subject import Subject
 
 NAME = "weights in another order"
 HOW = (
-    "The weights of each layer are exchanged among the places that hold one; weights of 1, which hand a value on, stay. The "
-    "network is as complex, and computes another function."
+    "The nonzero weights of each layer are permuted; weights of 1, which pass a value on, stay. The network is equally "
+    "complex and computes another function."
 )
 
 
 def made_anew(network: Subject, names: Collection[str]) -> list[str]:
-    """The layers of these names whose weights are made of other parameters at each call, such as by `weight_norm`: there is no
-    matrix to exchange weights in, and what is left in its place would be the network itself."""
+    """The layers among these whose weights are computed from other parameters at each call, such as by `weight_norm`. They have
+    no matrix whose weights could be permuted, and the null would be the network itself."""
     modules = dict(network.module.named_modules())
     return [name for name in names if not isinstance(getattr(modules[name], "weight"), nn.Parameter)]  # noqa: B009
 
 
 @torch.no_grad()
 def shuffled(network: Subject, names: Collection[str], generator: Generator) -> Subject:
-    """A copy of a network in which the weights of the layers of these names are exchanged, each within its layer.
+    """A copy of a network with the weights of some layers permuted within each layer.
 
-    Weights of 0 and of 1 stay where they are, and so do biases. The network itself is not touched.
+    Weights of 0 and of 1 stay where they are, and so do biases. The network itself is not changed.
 
     Example::
 
@@ -37,7 +37,7 @@ def shuffled(network: Subject, names: Collection[str], generator: Generator) -> 
     for name in names:
         weight = getattr(modules[name], "weight")  # noqa: B009
         if not isinstance(weight, nn.Parameter):
-            continue  # made anew at each call, of other parameters
+            continue  # computed from other parameters at each call
         flat = weight.flatten().clone()
         places = ((flat != 0) & (flat != 1)).nonzero()[:, 0]
         flat[places] = flat[places[torch.randperm(len(places), generator=generator).to(places.device)]]

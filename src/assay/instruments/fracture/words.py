@@ -1,4 +1,4 @@
-"""The words and figures of the instrument `fracture`."""
+"""Summary, warnings, tables and figures of the instrument `fracture`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from assay.instruments.fracture.shuffled import NAME
 from assay.power import detectable_gain
 from assay.stats import gain_over
 
-_MIDDLE = 0.5  # of the orbits
+_MIDDLE = 0.5  # share of orbits that separates the two answers on sharing
 
 
 @dataclass(frozen=True)
 class FractureKept:
-    """What the words are made of: coherence by regularity, and at every layer; noise by convention; weights that are not read,
-    and what else responses may not show; the layers whose weights are made of other parameters, so that no network of the same
-    weights in another order is read."""
+    """What the summary and the figures need: coherence by regularity and by layer; noise by convention; weights that are not
+    read, and the dependence of the outputs on them; the layers whose weights are computed from other parameters, so that no
+    network with permuted weights can be made."""
 
     found: Mapping[str, Coherence]
     layers: tuple[tuple[str, float | None, float, float | None, float], ...]
@@ -32,7 +32,7 @@ class FractureKept:
 
 
 def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mapping[str, object]) -> str:
-    """The sentences on coherence and on sharing with each regularity."""
+    """The sentences on coherence and on sharing for each regularity."""
     told = []
     for measure in measures:
         if measure.key not in ("coherence", "sharing") or measure.value is None or measure.interval is None:
@@ -49,32 +49,32 @@ def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mappin
             )
         else:
             said = _sharing(measure, measures, settings, found)
-            told.append(f"Of what belongs together, {value} responds as one ({beside}): {said}.")
-    return " ".join(told) or "Coherence has no number."
+            told.append(f"Of the orbits, {value} respond as one ({beside}): {said}.")
+    return " ".join(told) or "Coherence could not be measured."
 
 
 def warnings_of(kept: FractureKept, repeated: int) -> list[str]:
     found = [
-        f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
-        "little of the inside."
+        f"Only {one.of_outputs:.0%} of the outputs' variance has the regularity {name!r}: coherence with it says little about "
+        "the inside of the network."
         if one.varies
-        else "The outputs do not vary: coherence says nothing of the inside."
+        else "The outputs do not vary: coherence says nothing about the inside of the network."
         for name, one in kept.found.items()
         if not one.is_regular
     ]
     if unread := sum(kept.unread.values()):
         found.append(
-            f"{unread:,} weights lie in no linear layer or convolution that runs and that outputs respond to, and are not "
-            f"counted: {', '.join(list(kept.unread)[:5])}."
+            f"{unread:,} weights are not counted, since they lie in no linear layer or convolution that runs and that outputs "
+            f"respond to: {', '.join(list(kept.unread)[:5])}."
         )
     if repeated:
-        found.append(f"{repeated:,} examples were left out, since inputs of theirs were given more than once.")
+        found.append(f"{repeated:,} examples were left out, since other examples have the same inputs.")
     return found
 
 
 def _level(measure: Measure, found: Coherence) -> str:
-    """Fractured-like only below copies without training, unified-like only above these and above networks of the same weights;
-    not resolved by default."""
+    """Fractured-like only if coherence is below that of untrained copies; unified-like only if it is above that of untrained
+    copies and of networks with permuted weights; otherwise not resolved."""
     untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
     if not found.is_regular:
         why = "do not have the regularity" if found.varies else "do not vary"
@@ -90,14 +90,14 @@ def _level(measure: Measure, found: Coherence) -> str:
         return "fractured-like"
     seen = min(detectable_gain(untrained.values), 1.0)
     if not seen > 0:
-        return "not resolved, since it is that of every untrained copy"
-    told = f"less than {number(seen)} from their mean would not have shown"
+        return "not resolved, since every untrained copy has the same value"
+    told = f"differences below {number(seen)} from their mean would not have been seen"
     return f"not resolved, since untrained copies differ so much that {told}"
 
 
 def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[str, object], found: Coherence) -> str:
-    """One thing or copies only where the interval lies on one side of the middle. Of a context with so many values
-    that the rule of `of_context` applies, one thing for all only where that rule says so too."""
+    """One thing or copies only if the interval lies on one side of one half. For a context with enough values for the rule of
+    `of_context`, one thing for all only if that rule agrees."""
     assert measure.interval is not None
     if not found.is_regular:
         return "not resolved"
@@ -119,10 +119,10 @@ def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[st
 def layers_figure(kept: FractureKept) -> DetailTable:
     return DetailTable(
         name="Layers",
-        columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of what enters"),
+        columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of the inputs"),
         rows=kept.layers,
-        note="A layer whose parts can be decoded and whose weights act incoherently holds what is there and does not use it as "
-        "one. Decodability: R2 of a linear probe on held-out orbits.",
+        note="In a layer from which parts can be decoded although its weights act incoherently, the parts are represented but "
+        "not used as one. Decodability: R2 of a linear probe on held-out orbits.",
         level=0,
     )
 
@@ -139,9 +139,9 @@ def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Ma
         plots.append(Plot(title=f"Coherent share of the change, {convention}", subtitle=how, lines=tuple(lines)))
     curve = Curve(
         name="Noise on the weights",
-        across="mean square change of the outputs, of their variance",
+        across="mean square change of the outputs, as a share of their variance",
         plots=tuple(plots),
-        caption="At one size of change a network of shared parts changes coherently. Each point is one scale of noise.",
+        caption="At the same size of change, a network of shared parts changes coherently. Each point is one scale of noise.",
         level=0,
     )
     rows = []
@@ -154,7 +154,7 @@ def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Ma
         name="Noise",
         columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
         rows=tuple(rows),
-        note="Matched: the coherent share at that size of change, between two scales.",
+        note="Matched: the coherent share at a fixed size of change, interpolated between scales.",
         level=0,
     )
     return curve, table
