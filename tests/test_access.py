@@ -98,7 +98,7 @@ def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more():
     assert values == [1.0, 1.0]
     assert low.verdict.combining.between == full.verdict.combining.between
     assert {item.instrument for item in low.skipped if "level 0" in item.reason} == {"systematicity", "decodability"}
-    lacking = {"subnetworks": "problems that one of two parts alone decides", "polar": "a graph over their words"}
+    lacking = {"subnetworks": "problems that depend on a single part", "polar": "a graph over their words"}
     assert {item.instrument for item in low.skipped if lacking.get(item.instrument, "-") in item.reason} == set(lacking)
     assert all(measure.level == 0 for item in low.evidence for measure in item.measures)
 

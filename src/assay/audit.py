@@ -41,10 +41,10 @@ NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # fewer where the output is not scored: a language model gives a logit for every word
 GIVES: Mapping[type, str] = {
     DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
-    DeclaresRegularities: "a declared regularity, as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
-    BindsEntities: "entities with attributes in its inputs, as in lists or scenes (docs/methods/binding.md)",
-    PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
-    GivesCorpus: "a text to learn from and one held out (docs/methods/langue.md)",
+    DeclaresRegularities: "a declared regularity, or symmetry (docs/methods/fracture.md says which tasks have one, and how)",
+    BindsEntities: "entities with attributes, such as lists or scenes (docs/methods/binding.md)",
+    PosesPartProblems: "problems that depend on a single part (docs/tasks/odd_one_out.md says which tasks do, and how)",
+    GivesCorpus: "a training text and a held-out text (docs/methods/langue.md)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
 NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)

@@ -300,13 +300,13 @@ def test_what_is_shared_in_part_is_neither(how):
     own, groups = third_question.IN_PART[how]
     found = sharing(third_question.by_context(TASK, own, groups, 0))
     assert found.answer == "not resolved"
-    assert "neither one thing in every layer nor copies in every layer" in found.because
+    assert "neither one shared thing in every layer nor copies in every layer" in found.because
 
 
 @pytest.mark.slow
 def test_untrained_networks_and_rules_of_their_own_are_not_resolved(tmp_path):
     untrained = contexts.untrained(TASK, Generator().manual_seed(5))
-    assert "of their variance only" in sharing(untrained).because
+    assert "of the outputs' variance is the same" in sharing(untrained).because
     found = audit(Subject(untrained), TASK, effort="quick", instruments=[Fracture(budgets=QUICK)], progress=None)
     assert not found.verdict.judged
     assert found.verdict.sharing.answer == "not resolved"

@@ -46,7 +46,7 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     if item.not_enough:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):
-        return Sharing(because="there is no cut at which the state is a sum of the parts")
+        return Sharing(because="no cut holds the parts, so that effects of parts cannot be compared")
     by_pair: dict[tuple[str, str], dict[str, Measure]] = {}
     for measure in item.measures:
         if measure.key == KEY and measure.interval is not None:

@@ -35,7 +35,7 @@ def found(number: int, *, same: dict[int, float], skipped: dict[int, str] | None
     ("given", "told"),
     [
         (lambda: found(2, same={0: 1.0, 1: 1.0}), "no cut lies between the first and the last call that is not affine"),
-        (lambda: found(4, same={0: 1.0, 1: 0.25, 2: 0.5}), "are not answered as such sums (on 0.500 of them at best)"),
+        (lambda: found(4, same={0: 1.0, 1: 0.25, 2: 0.5}), "as it answers their composed states (0.500 of them at best)"),
         (lambda: found(5, same={1: 0.25}, skipped={2: "2 r: no", 4: "4 o: no"}), "1 of 3 could not be patched, the first"),
         (lambda: found(4, same={}, skipped={1: "1 r: no", 2: "2 r: no"}), "was read: 2 of 2 could not be patched"),
         (lambda: found(4, same={0: 1.0, 3: 1.0}), "was read: this effort reads other cuts"),

@@ -34,7 +34,7 @@ from assay.task import Examples, Task
 SATURATED = 0.95  # score from the input alone above which decodability inside the network is uninformative
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
 FEWER, LEAST = 10, 100  # copies are scored on this fraction (1 / n) of the novel examples, but on at least so many
-_POOLED = "p is against the shuffles of all readouts of its kind, each in units of its own spread"
+_POOLED = "p from the pooled shuffles of all readouts of this kind, each standardised by its own spread"
 
 GAIN = Metric(
     key="decodability_gain", title="decodability gain", level=0, headline=True, gain=True, beats=(UNTRAINED, ALONE, SHUFFLED)
@@ -198,7 +198,7 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
     units, alone = one.units[one.best], one.units[one.places.index(INPUT)]
     controls = [Control(name=ALONE, how="the input alone", values=alone[None])]
     if p_shuffled is not None:
-        how = f"labels assigned to combinations at random, the best place chosen anew; {_POOLED}"
+        how = f"labels assigned to combinations at random, the best place chosen for each; {_POOLED}"
         controls.append(Control(name=SHUFFLED, how=how, values=one.shuffled_best, p=p_shuffled))
     return _values(
         GAIN,

@@ -29,30 +29,40 @@ _BOUNDS = (0.0, 1.0)
 _BEATS = (UNTRAINED, SCRAMBLED, RANDOM)
 
 SEEN_RIGHT = Metric(
-    key="seen_from_state", title="held-out trained combinations right from their state", level=0, bounds=_BOUNDS, beats=_BEATS
+    key="seen_from_state",
+    title="accuracy on composed states, held-out trained combinations",
+    level=0,
+    bounds=_BOUNDS,
+    beats=_BEATS,
 )
-SEEN_SAME = replace(SEEN_RIGHT, key="seen_as_state", title="held-out trained inputs answered as their state")
+SEEN_SAME = replace(SEEN_RIGHT, key="seen_as_state", title="agreement with composed states, held-out trained inputs")
 NOVEL_RIGHT = replace(
-    SEEN_RIGHT, key="novel_from_state", title="novel combinations right from their state", least=ENOUGH, headline=True
+    SEEN_RIGHT, key="novel_from_state", title="accuracy on composed states, novel combinations", least=ENOUGH, headline=True
 )
-NOVEL_SAME = replace(NOVEL_RIGHT, key="novel_as_state", title="novel inputs answered as their state", level=1, headline=False)
-BOTH = replace(NOVEL_SAME, key="novel_both", title="novel inputs right and answered as their state", level=2)
-LABELLED = replace(BOTH, key="novel_from_state_by_labels", title="novel combinations right from their state, by their labels")
+NOVEL_SAME = replace(
+    NOVEL_RIGHT, key="novel_as_state", title="agreement with composed states, novel inputs", level=1, headline=False
+)
+BOTH = replace(NOVEL_SAME, key="novel_both", title="accuracy and agreement at once, novel inputs", level=2)
+LABELLED = replace(BOTH, key="novel_from_state_by_labels", title="accuracy on composed states, novel combinations, by labels")
 BY_EXCHANGES = replace(
     NOVEL_RIGHT,
     key="novel_from_state_by_exchanges",
-    title="right from their state, by exchanges between trained ones",
+    title="accuracy on composed states, by exchanges between trained ones",
     headline=False,
 )
 IN_CONTEXT = replace(
-    SEEN_RIGHT, key="seen_from_effect_in_context", title="held-out trained combinations right from an effect of some contexts"
+    SEEN_RIGHT,
+    key="seen_from_effect_in_context",
+    title="accuracy with an effect from some contexts, held-out trained combinations",
 )
-BY_KIND = replace(NOVEL_RIGHT, key="novel_from_state_by_kind", title="right from their state, by kind", headline=False)
+BY_KIND = replace(
+    NOVEL_RIGHT, key="novel_from_state_by_kind", title="accuracy on composed states, by kind of novelty", headline=False
+)
 CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed novel input (behaviour)", beats=(PAIRED,))
 EARLY = replace(
     CONSTRUCTED,
     key="novel_from_first_state",
-    title="novel combinations right from their state at the first such cut",
+    title="accuracy on composed states, first cut that holds the parts",
 )
 LETTERS: Mapping[str, Metric] = {
     CS: SEEN_RIGHT,
@@ -65,7 +75,7 @@ LETTERS: Mapping[str, Metric] = {
 
 
 class Recombination(Instrument[RecombinationDraw]):
-    """Interchange of additive states: at every cut, states of combinations are constructed from trained ones, and the rest of
+    """Interchange of composed states: at every cut, the states of combinations are composed from trained ones, and the rest of
     the network answers them.
 
     At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination is
@@ -140,7 +150,7 @@ class Recombination(Instrument[RecombinationDraw]):
 
     def explain(self, data: RecombinationDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         if not data.not_trained_alike and data.budget.relabelled and not readings.references:
-            data = replace(data, not_trained_alike="no cut to read them at, or an access level without the task")
+            data = replace(data, not_trained_alike="there is no cut to read, or this access level does not reach the task")
         return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
 
 
@@ -275,7 +285,7 @@ def _placed(rate: Rate, ids: Int[Tensor, " u"]) -> Float[Tensor, " u"]:
 def _elsewhere(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
     """C at the first cut that satisfies the rule, beyond which parts may be combined already; and C of additive inputs."""
     holds, first = holding(found), found.cuts[0]
-    input_note = "an affine image of the input, constructed from trained inputs: a value of the network's behaviour"
+    input_note = "an affine image of the input, composed from trained inputs: a value of the network's behaviour"
     cuts = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])
     for metric, at, note in cuts:
         rate = at.rates.get((0, 0), {}).get((C, OUTSIDE))

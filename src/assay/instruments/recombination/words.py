@@ -125,10 +125,10 @@ def no_headline_cut(found: NetworkCurves) -> str:
     because = f"{len(skipped)} of {len(between)} could not be patched, the first at {skipped[0]}" if skipped else ""
     rates = [rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))]
     if rates:
-        best = "; ".join(filter(None, (f"on {number(max(rates))} of them at best", because)))
+        best = "; ".join(filter(None, (f"{number(max(rates))} of them at best", because)))
         return (
-            "no cut between the first and the last call that is not affine holds the parts as a sum: held-out inputs are not "
-            f"answered as such sums ({best})"
+            "no cut between the first and the last call that is not affine holds the parts: the network does not answer "
+            f"held-out inputs as it answers their composed states ({best})"
         )
     because = because or "this effort reads other cuts"
     return f"no cut between the first and the last call that is not affine was read: {because}"
@@ -169,7 +169,7 @@ def _warnings(data: RecombinationDraw, found: NetworkCurves, at: AtCut | None, c
 def _not_tested(data: RecombinationDraw, found: NetworkCurves) -> list[str]:
     sentences = [
         *([f"Networks {RELABELLED}: {data.not_trained_alike}."] if data.not_trained_alike else []),
-        "Novel combinations whose answer is known neither by exchanging one part, two, or all, nor by a label.",
+        "Novel combinations without a label whose answer does not follow from an exchange of one part, two, or all parts.",
     ]
     if thinned := len(found.every) - len(found.cuts) - len(found.skipped):
         sentences.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
@@ -216,12 +216,12 @@ def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Net
         across="cut",
         plots=tuple(plots),
         caption=(
-            "At each cut from the input to the last, rates of the answers of the rest of the network to states constructed "
-            "from trained ones: Cs, right on held-out trained combinations; Es, equal to the answer to the real input; C and "
-            "E, the same on novel combinations; A, the share of variance that the sum explains (0 where it explains none). "
-            "Rates have chance agreement taken out, (rate - chance) / (1 - chance). Shaded: where the parts are combined. "
-            "Large dots: the headline cut. A cut of depth 0 is an affine image of the input: its values are behaviour. Grey: "
-            "Cs of nulls where they were read, lowest to highest."
+            "Answers of the rest of the network to composed states, at each cut from the input to the last. Cs: accuracy on "
+            "held-out trained combinations; Es: agreement with the answer to the real input; C and E: the same on novel "
+            "combinations; A: the share of variance that the sum of effects explains. Rates are corrected for chance, "
+            "(rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the headline cut. A cut of "
+            "depth 0 is an affine image of the input, so that its values are behaviour. Grey: Cs of the nulls that were read, "
+            "lowest to highest."
         ),
         level=known,
     )
@@ -292,7 +292,7 @@ def _table(found: NetworkCurves) -> DetailTable:
         )
         for one in found.cuts
     )
-    columns = ("cut", "tensors", "calls that lead to the next", "an affine image of")
+    columns = ("cut", "tensors", "calls up to the next cut", "an affine image of")
     return DetailTable(
         name="Cuts", columns=columns, rows=rows, note="Every call that is not affine lies between two cuts.", level=0
     )
