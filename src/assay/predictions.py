@@ -1,4 +1,4 @@
-"""Predictions from a JSON Lines file as a subject in the place of a network."""
+"""Predictions from a JSON Lines file, as a subject instead of a network."""
 
 import json
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ def save_lines(path: Path | str, lines: Sequence[PredictionLine]) -> None:
 
 
 class _Absent(nn.Module):
-    """Module in the place of the network, which cannot be run."""
+    """Placeholder for the network, which cannot be run."""
 
     def forward(self, **inputs: Tensor) -> Tensor:
         raise AssayError(

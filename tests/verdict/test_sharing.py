@@ -331,5 +331,5 @@ def test_two_parts_that_are_exchanged_are_no_contexts():
     two = contexts.Sides("mirror", items=sides.ITEMS)
     found = sharing(contexts.copied(two, Generator().manual_seed(0)), two)
     assert found.answer == "not resolved"
-    assert "side has 2 values for one content, and one thing was told from copies for 3" in found.because
+    assert "side has 2 values for one content, and the rule was tested for at least 3" in found.because
     assert Regularity.generated("flip", [torch.tensor([1, 0])], num_outputs=1).orbits().tolist() == [0, 0]

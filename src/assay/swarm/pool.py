@@ -110,7 +110,7 @@ class ExpertPool:
         return found
 
     def low_rank_change(self, weight: str, coefficients: Float[Tensor, "*p K"]) -> Float[Tensor, "*p a b"]:
-        """Changes of candidates in one weight of which all changes are low-rank ones."""
+        """Changes of candidates in one weight that all experts change by low-rank factors."""
         factors = self.low_rank[weight]
         rows = coefficients.to(factors.down.dtype)[..., factors.owner]
         if self.space == "factor":

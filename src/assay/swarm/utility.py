@@ -191,7 +191,7 @@ class Utility:
                     raise AssayError(
                         f"the score must not raise: {split} item {first}",
                         given=reason,
-                        next_step="mend the score or the item, or go on without it by on_error='skip'",
+                        next_step="correct the score or the item, or skip the item by on_error='skip'",
                     ) from error
                 if failed not in self.failed:
                     self.failed.append(failed)

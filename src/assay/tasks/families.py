@@ -62,7 +62,7 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="commands",
-        summary="which action stands at step t of a command of one or two phrases",
+        summary="the action at step t of a command of one or two phrases",
         form="commands:phrases=1,max_times=3",
         home="assay.tasks.commands:Commands",
         options=options(

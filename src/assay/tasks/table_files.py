@@ -121,7 +121,7 @@ def csv_columns(path: Path) -> tuple[list[int], dict[str, Sequence[str]]]:
     names = lines[0] if lines else []
     if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), "")):
         rule = f"{path}: columns must be separated by commas"
-        raise AssayError(rule, given=names[0], next_step=f"save it with commas in the place of {other!r}")
+        raise AssayError(rule, given=names[0], next_step=f"save it with commas instead of {other!r}")
     if len(set(names)) < len(names):
         raise AssayError(f"{path}: the first line must name every column once", given=names)
     return numbers[1:], {name: cells for name, *cells in zip(*lines, strict=True)}

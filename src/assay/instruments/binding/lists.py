@@ -113,7 +113,7 @@ class ListsDraw:
         for size in lists.sizes:
             for pairs in NOVEL:
                 if pairs == "role" and size == 2:
-                    continue  # it always stands in the second place
+                    continue  # the queried pair would always be at the second place
                 try:
                     contexts = drawn(size, pairs)
                 except AssayError as error:
@@ -265,7 +265,7 @@ class ListsDraw:
         if not patched.site:
             return []
         controls = tuple(
-            Control(name=name, how=f"{name} in the place of the pair", values=patched.patched[name][None, :, 1, 1])
+            Control(name=name, how=f"{name} instead of the pair", values=patched.patched[name][None, :, 1, 1])
             for name in NULL_PATCHES
         )
         units = patched.patched["both"][:, 1, 1]
