@@ -401,7 +401,7 @@ FAULTS = (
     Fault(
         "findings without control of false discovery",
         "evidence.py",
-        "    return list(zip((m for m, _ in tested), false_discovery([p for _, p in tested]), strict=True))",
+        "    return list(zip((m for m, _ in tested), false_discovery_control([p for _, p in tested]).tolist(), strict=True))",
         "    return tested",
         ("tests/test_evidence.py",),
     ),
