@@ -785,10 +785,10 @@ FAULTS = (
     ),
     Fault(
         "words of like frequency in one group with all others",
-        "text/words.py",
+        "text/word_counts.py",
         "    num = max(1, len(counts) // OF_LIKE_FREQUENCY) if num is None else num",
         "    num = 1 if num is None else num",
-        ("tests/text/test_words.py",),
+        ("tests/text/test_word_counts.py",),
     ),
     Fault(
         "a text that a tokenizer does not give back, coded all the same",

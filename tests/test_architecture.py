@@ -119,3 +119,54 @@ def test_no_class_name_stands_in_two_files():
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, set()).add(str(path))
     assert {name: sorted(files) for name, files in places.items() if len(files) > 1} == {}
+
+
+SHARED = {
+    "ability.py": "what a task can do beside giving examples",
+    "access.py": "levels of access to a task",
+    "addresses.py": "objects from the text that names them",
+    "audit.py": "the audit, and its command",
+    "checks.py": "what must hold before a result is believed",
+    "contexts.py": "an effect beside other values of the other parts",
+    "controls.py": "searches that must find nothing",
+    "coverage.py": "k-coverage, and its command",
+    "curves.py": "a score along an axis",
+    "data.py": "data that a command or a training takes",
+    "demo.py": "the demo, and its command",
+    "drawn.py": "what an instrument draws from a task for all networks",
+    "figures.py": "figures of a report",
+    "fit.py": "fits by gradient descent",
+    "graph.py": "the type of a graph",
+    "graphs.py": "texts with a graph over their words",
+    "hugging_face.py": "models in a Hugging Face folder",
+    "instrument.py": "the class of an instrument",
+    "language.py": "the task language, and experts for it",
+    "lists.py": "lists of entities",
+    "matrix.py": "matrices of shares",
+    "metrics.py": "metrics and budgets of an instrument",
+    "multiplication.py": "multiplication by hand",
+    "novelty.py": "kinds of novelty",
+    "nulls.py": "nulls of a score",
+    "odd_one_out.py": "odd-one-out problems",
+    "page.py": "a self-contained page",
+    "plan.py": "what is run, and in which groups",
+    "predictions.py": "answers in a file",
+    "predictors.py": "predictors without a network",
+    "rates.py": "shares of answers or calls that are right or false",
+    "registry.py": "what can be had by its name",
+    "run.py": "a run from its start to its result",
+    "scan.py": "SCAN",
+    "scenes.py": "scenes of objects",
+    "scores.py": "scores of one network",
+    "search.py": "searches, in steps and with a budget",
+    "states.py": "vectors inside a network",
+    "tasks.py": "lists of tasks",
+    "values.py": "values of an instrument's metrics on one network",
+    "words.py": "sentences of a report",
+}
+
+
+def test_files_of_one_name_hold_the_same_kind_of_thing():
+    """A file name that stands in several folders is listed with what they share; else one of them gets a name of its own."""
+    times = Counter(path.name for path in FILES if path.name != "__init__.py")
+    assert {name for name, number in times.items() if number > 1} == set(SHARED)

@@ -7,7 +7,7 @@ from assay.data import registry, texts
 from assay.data.word_pairs import RATED, analogies, rated_pairs, read_rated_pairs
 from assay.data.wordnet import CLASSES, WordNet, read_wordnet, wordnet_nouns
 from assay.errors import AssayError
-from assay.text.words import words_of
+from assay.text.word_counts import words_of
 
 
 def test_every_text_can_be_had():

@@ -10,8 +10,8 @@ from assay.arguments import checked
 from assay.bounds import is_file, is_whole
 from assay.errors import AssayError, shortened
 from assay.factory import call_factory, is_importable, require_trust
-from assay.tasks.families import family_named, task_families
 from assay.tasks.family import TaskFamily
+from assay.tasks.registry import family_named, task_families
 
 if TYPE_CHECKING:
     import assay.task

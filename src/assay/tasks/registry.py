@@ -379,7 +379,7 @@ _FAMILIES = (
         name="picture",
         summary="the colour of a pixel from its coordinates, of a picture that an evolved network draws",
         form="picture:skull",
-        home="assay.tasks.picture:Picture",
+        home="assay.tasks.evolved_picture:Picture",
         options=options(
             ("name", "skull, butterfly or apple", "skull", "the picture"),
             ("size", "integer", "64", "pixels along a side; the published pictures have 256"),
