@@ -101,13 +101,10 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("assay")
 
 
-def fetch(name: str, path: str, *, progress: bool = False) -> Path:
+def fetch(name: str, path: str) -> Path:
     """A local, verified copy of one file.
 
-    **Arguments:**
-
-    - `name`, `path`: the data set and the name of the file in it.
-    - `progress`: show a bar while downloading.
+    **Arguments:** `name`, `path`: the data set and the name of the file in it.
 
     **Raises:** `AssayError` for an unknown data set or file, when a copy is altered or truncated, and when no copy is
     available.
@@ -119,7 +116,7 @@ def fetch(name: str, path: str, *, progress: bool = False) -> Path:
     mirrored = _in_mirror(data_set, path)
     if mirrored is None:
         if not _is_intact(data_set, path, cached):
-            _download(data_set, path, cached, progress=progress)
+            _download(data_set, path, cached)
         return cached
     gzipped = mirrored.suffix == ".gz" and not path.endswith(".gz")
     content = _verified(data_set, path, mirrored, gzipped=gzipped)
@@ -188,7 +185,7 @@ def _write(cached: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _download(data_set: DataSet, path: str, cached: Path, *, progress: bool) -> None:
+def _download(data_set: DataSet, path: str, cached: Path) -> None:
     """A copy from the public address into the cache."""
     address = data_set.address_of(path)
     try:
@@ -205,13 +202,11 @@ def _download(data_set: DataSet, path: str, cached: Path, *, progress: bool) -> 
     zips = {data_set.archive: None} if data_set.archive else None
     files = pooch.create(cache_folder() / data_set.name, data_set.base_url, registry=zips)
     files.load_registry(data_set.registry)
-    bar = _Bar(path) if progress else None
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel(logging.WARNING)  # silence pooch's announcement of every download; the bar replaces it
+    logger.setLevel(logging.WARNING)  # silences pooch's announcement of every download
     try:
-        # pyrefly: ignore[bad-argument-type]  (pooch annotates a flag and documents that a bar may stand for it)
-        found = files.fetch(data_set.archive or path, progressbar=bar or False)
+        found = files.fetch(data_set.archive or path)
         if data_set.archive:
             _write(cached, _unpacked(data_set, path, Path(found)))
     except (OSError, ValueError, zipfile.BadZipFile) as error:  # no connection, or a wrong hash
@@ -226,8 +221,6 @@ def _download(data_set: DataSet, path: str, cached: Path, *, progress: bool) -> 
         ) from error
     finally:
         logger.setLevel(level)
-        if bar:
-            bar.close()
 
 
 def _unpacked(data_set: DataSet, path: str, archive: Path) -> bytes:
@@ -258,26 +251,3 @@ def _writing(folder: Path) -> Generator[Path, None, None]:
             given=error,
             next_step="free or unlock the disk, or (on Linux) set XDG_CACHE_HOME to a folder that can be written",
         ) from error
-
-
-class _Bar:
-    """rich's progress bar in the form that pooch drives: `total` is set, then `update`, `reset` and `close` are called."""
-
-    total = 0
-
-    def __init__(self, label: str):
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=Console(stderr=True))
-        self._task = self._progress.add_task(label, total=None)
-        self._progress.start()
-
-    def update(self, num_bytes: int) -> None:
-        self._progress.update(self._task, total=self.total or None, advance=num_bytes)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        self._progress.stop()

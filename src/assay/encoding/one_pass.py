@@ -14,7 +14,7 @@ from assay.encoding.fed import MOST_SITES, FedEncoder
 from assay.encoding.hugging_face import HuggingFaceEncoder
 from assay.errors import AssayError
 from assay.graph import FeedsGraphs, Graph
-from assay.instrument import Progress, report
+from assay.progress import report
 from assay.subject import Subject
 
 BATCH_TOKENS = 2_048  # tokens of a batch, padding included
@@ -43,9 +43,7 @@ def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None
     )
 
 
-def encode(
-    encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = report
-) -> Encoded:
+def encode(encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None) -> Encoded:
     """States of every node at every layer: the mean over the tokens of each of its words, then over these words.
 
     Texts that the encoder refuses are left out and listed in `Encoded.refused`.
@@ -74,7 +72,7 @@ def encode(
     if folder is None:
         states = torch.zeros(len(encoder.layers), starts[-1], 0, dtype=torch.float16)
         for done, batch in enumerate(batches):
-            progress("encoding", done / len(batches))
+            report("encoding", done / len(batches))
             rows, pooled = _pooled(prepared, graphs, batch, first_row)
             if not done:  # the first batch gives the width
                 states = pooled.new_empty(len(pooled), starts[-1], pooled.shape[2])
@@ -104,7 +102,7 @@ def encode(
         for done in range(head.done, head.batches):
             if done % FLUSH == 0:
                 _keep(folder, head, kept_map, done)
-            progress("encoding", done / head.batches)
+            report("encoding", done / head.batches)
             rows, pooled = _pooled(prepared, graphs, batches[done], first_row)
             states[:, rows] = pooled
         head = _keep(folder, head, kept_map, head.batches)
