@@ -12,7 +12,7 @@ import numpy as np
 from assay.data.texts import tiny_shakespeare
 from assay.relations import cosine, mutual_neighbours, mutual_null, nearest
 from assay.text import ladder
-from assay.text.words import frequency_bins
+from assay.text.word_counts import frequency_bins
 
 WORDS, NEAREST, DRAWS, AGAIN = 800, 10, 10_000, 20
 

@@ -33,7 +33,7 @@ from assay.relations import (
 from assay.relations.rsa import frequency_difference
 from assay.stats import mean_interval, share_interval
 from assay.text import Vocabulary, ppmi_vectors, reordered
-from assay.text.words import frequency_bins, words_of
+from assay.text.word_counts import frequency_bins, words_of
 
 NOUNS, LEAST, NEAREST, DRAWS, SHUFFLES = 800, 10, 10, 10_000, 40
 Matrix = np.ndarray

@@ -28,7 +28,7 @@ from assay.subject import Subject
 from assay.tasks import load_task
 from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, alternate_lines, ppmi_vectors
 from assay.text.leftover import TokenRules
-from assay.text.words import frequency_bins
+from assay.text.word_counts import frequency_bins
 
 COPIES, EXCERPTS, SIZE = 2, 30, 600
 

@@ -20,14 +20,14 @@ from assay.audit import audit
 from assay.data.conllu import MOST_WORDS, read_conllu
 from assay.errors import AssayError
 from assay.masks.files import load_mask
-from assay.models import ModelConfig, configure, load_subject, rebuild, task_of_run
+from assay.models import ModelConfig, configure, load_subject, rebuild
 from assay.models.reference import MOST_LAYERS, MOST_WEIGHTS
 from assay.report import read_report
 from assay.stats import keyed_generator
 from assay.store import RECORD, WEIGHTS, RunDirectory, RunRecord, read_json, read_tensors, write_json, write_tensors
 from assay.subject import Subject
 from assay.sweep import Axis, SweepPlan
-from assay.tasks import load_task
+from assay.tasks import load_task, task_of_run
 from assay.tasks.graphs import Graphs
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular

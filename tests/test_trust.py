@@ -14,12 +14,12 @@ import torch
 from assay.cli import main
 from assay.encoding import HuggingFaceEncoder
 from assay.errors import AssayError
-from assay.models import load_subject, task_of_run
+from assay.models import load_subject
 from assay.report import read_report, write_report
 from assay.sweep import SweepPlan
 from assay.sweep.directory import RECORD, SweepDirectory
 from assay.task import SwapsParts
-from assay.tasks import load_task
+from assay.tasks import load_task, task_of_run
 from assay.tasks.table import read_table
 from assay.training import train
 

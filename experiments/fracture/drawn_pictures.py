@@ -34,7 +34,7 @@ from assay.models.evolved import dense, shape_of
 from assay.regularity import Regularity
 from assay.responses import balanced, read_layers
 from assay.subject import Subject
-from assay.tasks.picture import Picture
+from assay.tasks.evolved_picture import Picture
 
 KEPT = 24  # moments of training at which weights are kept
 DRAWS = 8  # of noise for a matched loss

@@ -46,48 +46,6 @@ if TYPE_CHECKING:
     from assay.training import train as train
     from assay.verdict import Verdict as Verdict
 
-__all__ = [
-    "AssayError",
-    "Audit",
-    "Classification",
-    "Coverage",
-    "DivergedError",
-    "Evidence",
-    "Examples",
-    "Instrument",
-    "Interval",
-    "Measure",
-    "Null",
-    "Part",
-    "Regression",
-    "RunDirectory",
-    "Sequences",
-    "Site",
-    "Subject",
-    "Sweep",
-    "SweepPlan",
-    "Table",
-    "Task",
-    "TrainingConfig",
-    "TrainingData",
-    "Verdict",
-    "all_instruments",
-    "audit",
-    "check",
-    "coverage",
-    "fit_many",
-    "load_instrument",
-    "load_subject",
-    "load_task",
-    "read_report",
-    "sweep",
-    "train",
-    "write_comparison",
-    "write_coverage",
-    "write_report",
-    "write_sweep",
-]
-
 _HOMES = {
     "audit": ("Audit", "audit"),
     "conformance": ("check",),
@@ -109,6 +67,7 @@ _HOMES = {
     "verdict": ("Verdict",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,66 +1,37 @@
 """`audit(subject, task)`: run the instruments that apply, give the reason for those that do not, and reach a verdict."""
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from torch import Generator, Tensor
-
-from assay import competence
 from assay.access import judged_apart
 from assay.arguments import checked
 from assay.bounds import check_seed
 from assay.cards import Environment, SubjectCard, TaskCard
 from assay.children import unpicklable
-from assay.computation.ability import DeclaresComputation
+from assay.competence import checked_sample, unlearned_task
 from assay.display import DataFrameColumns, brief, columns_of, interval, measures_table, number, page, words
-from assay.entities import BindsEntities
-from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
 from assay.failed import Failed, attempt
-from assay.graph import GivesGraphs
-from assay.instrument import Instrument, answering, missing_abilities, run, with_running
+from assay.instrument import Instrument, answering, run, with_running
+from assay.instrument.applicable import DOES_NOT_GIVE as DOES_NOT_GIVE
+from assay.instrument.applicable import GIVES as GIVES
+from assay.instrument.applicable import NEEDS_MORE, Skipped, applicable
 from assay.instruments import all_instruments
 from assay.isolation import undisturbed
 from assay.jobs import one_thread, run_parallel
-from assay.objective import Unscored, check_finite
 from assay.predictions import Predictions
 from assay.printable import printable
 from assay.progress import Progress, Shown, shown, silent
-from assay.regularity import DeclaresRegularities
 from assay.stored_examples import StoredExample, stored_examples
 from assay.subject import Integrity, Subject
-from assay.task import Examples, PosesPartProblems, Task
-from assay.text.corpus import GivesCorpus
+from assay.task import Task
 from assay.verdict import Verdict, judge
-from assay.views import TrainedOnly, Unlabelled
+from assay.views import Unlabelled
 
-DOES_NOT_GIVE = "the task does not give"
-NUM_INTEGRITY_EXAMPLES = 256
-NUM_UNSCORED_EXAMPLES = 4  # fewer where the output is not scored: a language model gives a logit for every word
-GIVES: Mapping[type, str] = {
-    DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
-    DeclaresRegularities: "a declared regularity, or symmetry (docs/methods/fracture.md says which tasks have one, and how)",
-    BindsEntities: "entities with attributes, such as lists or scenes (docs/methods/binding.md)",
-    PosesPartProblems: "problems that depend on a single part (docs/tasks/odd_one_out.md says which tasks do, and how)",
-    GivesCorpus: "a training text and a held-out text (docs/methods/langue.md)",
-    GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
-}
 NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)
 """The integrity of a file of predictions: there is no network that reading could change."""
-NOT_NAMED = "it takes longer than all others together, so it runs only if it is named or at full effort"
-NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 does not allow"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """An instrument that was not run, and why."""
-
-    __repr__ = brief
-
-    instrument: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,19 +140,14 @@ def audit(
         # No progress is shown before the network is known to run, so that a mistake shows its message alone.
         unlearned, hint, integrity = "", "", NOTHING_RUN
         if not isinstance(subject, Predictions):
-            sample = _sample(task, seed)
-            outputs = _outputs(subject, task, sample)
+            sample, outputs = checked_sample(subject, task, seed)
             report("checking that reading leaves the network as it is", 0.0)
             integrity = subject.integrity(sample.inputs)
-            unlearned = "" if outputs is None else competence.unlearned(outputs, sample, task.objective)
-            if outputs is not None and unlearned:
-                hint = _other_order(subject, task, outputs, seed)
-                if not hint and subject.initial:
-                    hint = f"No weights file was given: its weights are those that {subject.initial} gave it"
+            unlearned, hint = unlearned_task(subject, task, sample, outputs, seed)
         if unlearned:
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
-        applying, skipped = _applicable(chosen, subject, task, level, unlearned, instruments is not None or effort == "full")
+        applying, skipped = applicable(chosen, subject, task, level, unlearned, instruments is not None or effort == "full")
         if level == 0:
             report("judging in a process that cannot reach the task", 0.0)
             judged = judged_apart(applying, subject, task, effort=effort, seed=seed, progress=report)
@@ -213,73 +179,6 @@ def audit(
         environment=environment,
         examples=() if isinstance(stored, Failed) else stored,
     )
-
-
-def _sample(task: Task, seed: int) -> Examples:
-    num = NUM_UNSCORED_EXAMPLES if isinstance(task.objective, Unscored) else NUM_INTEGRITY_EXAMPLES
-    return task.examples("seen", num, generator=Generator().manual_seed(seed))
-
-
-def _other_order(subject: Subject, task: Task, outputs: Tensor, seed: int) -> str:
-    """Warning that the classes are in another order, or empty. It needs more examples than the check for an unlearned
-    network."""
-    num = competence.examples_for_order(outputs, task.objective)
-    more = task.examples("seen", num, generator=Generator().manual_seed(seed))
-    return competence.other_order(subject(more.inputs), more, task.objective)
-
-
-def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
-    """Outputs on trained examples, after checks that weights, inputs and outputs are finite and that the task can score them;
-    None where the task scores no outputs."""
-    trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
-    for name, weight in subject.weights().items():
-        if weight.is_meta:
-            raise AssayError(
-                "the weights of a network must be loaded before it is audited",
-                given=f"{name} on the meta device",
-                next_step="load them all, in nnsight with dispatch=True",
-            )
-        # A buffer may hold an infinite constant, such as what a mask adds to the scores of attention.
-        check_finite(weight if name in trained else weight[~weight.isinf()], f"the subject's weight {name}")
-    for name, values in sample.inputs.items():
-        check_finite(values, f"the task's input {name}")
-    if isinstance(task.objective, Unscored):
-        return None
-    outputs = subject(sample.inputs)
-    if not outputs.is_floating_point():
-        raise AssayError(
-            "the subject's output must be real numbers, such as logits",
-            given=f"{str(outputs.dtype).removeprefix('torch.')} of shape {tuple(outputs.shape)}",
-            next_step="return the scores from which the answer is chosen, not the answer itself",
-        )
-    check_finite(outputs, "the subject's output")
-    task.score(outputs, sample)
-    return outputs
-
-
-def _applicable(
-    chosen: Sequence[Instrument], subject: Subject, task: Task, level: Level, unlearned: str, asked: bool
-) -> tuple[list[Instrument], list[Skipped]]:
-    """The instruments that apply, and those that do not with the reason."""
-    applying, skipped = [], []
-    for instrument in chosen:
-        if isinstance(subject, Predictions) and not instrument.reads_predictions:
-            reason = "it runs the network, but only a file of its answers was given"
-        elif missing := missing_abilities(instrument, task):
-            reason = f"{DOES_NOT_GIVE} {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
-        elif isinstance(task.objective, Unscored) and not {GivesCorpus, GivesGraphs}.intersection(instrument.needs):
-            reason = "the task does not score the network's output, so there is no behaviour to judge"
-        elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
-            reason = NEEDS_MORE
-        elif not asked and not getattr(instrument, "by_default", True):
-            reason = NOT_NAMED
-        elif unlearned and getattr(instrument, "searches", False):
-            reason = f"its search is long, and the network has not learned its task: {unlearned}"
-        else:
-            applying.append(instrument)
-            continue
-        skipped.append(Skipped(instrument=instrument.name, reason=reason))
-    return applying, skipped
 
 
 def _run_all(pieces: Sequence["_InstrumentRun"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:

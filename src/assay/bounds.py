@@ -196,7 +196,7 @@ def parse_toml(content: bytes, where: object) -> dict[str, Any]:
     return value
 
 
-def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "") -> "pyarrow.Table":
+def read_parquet(source: io.BufferedIOBase, where: object) -> "pyarrow.Table":
     """The table of an opened Parquet file of at most `MOST_TABLE_CELLS` values and `MOST_TABLE` bytes, unpacked.
 
     **Raises:** `AssayError` for a damaged or a larger one; a file of a few kB can unpack to any size.
@@ -215,12 +215,12 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
         cells = file.metadata.num_rows * file.metadata.num_columns
         if cells > MOST_TABLE_CELLS:
             rule = f"{shortened(where)} must hold at most {MOST_TABLE_CELLS:,} values"
-            raise AssayError(rule, given=f"{cells:,}", next_step=next_step)
+            raise AssayError(rule, given=f"{cells:,}")
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             rule = f"columns of {shortened(where)} must differ in name"
-            raise AssayError(rule, given=f"{twice!r} twice", next_step=next_step)
+            raise AssayError(rule, given=f"{twice!r} twice")
         # The header of the file may be wrong, so the rows that arrive are counted as well.
         held, come, batches = sum(max(0, group.total_byte_size) for group in groups), 0, []
         for batch in file.iter_batches() if held <= MOST_TABLE else ():
@@ -229,17 +229,17 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
             if come > MOST_TABLE:
                 break
         if max(held, come) > MOST_TABLE:
-            raise _too_long(str(where), f"{max(held, come):,}, unpacked", MOST_TABLE, next_step)
+            raise _too_long(str(where), f"{max(held, come):,}, unpacked", MOST_TABLE, "")
         table = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
         table.validate(full=True)  # finds strings that are not UTF-8, among others
         return table
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, TypeError) as error:
         if isinstance(error, AssayError):
             raise
-        raise AssayError(rule, given=error, next_step=next_step) from error
+        raise AssayError(rule, given=error) from error
 
 
-def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
+def map_npy(path: Path) -> "np.ndarray":
     """Array of an `.npy` file, memory-mapped read-only.
 
     **Raises:** `AssayError` for any other file, pickled objects, values that are no numbers, and more than `MOST_CELLS`.
@@ -247,26 +247,26 @@ def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
     import numpy as np
 
     rule, headers = f"{shortened(path)} must be a whole .npy file of numbers", np.lib.format
-    with open_file(path, most=8 * MOST_CELLS + 2**16, next_step=next_step) as file, warnings.catch_warnings():
+    with open_file(path, most=8 * MOST_CELLS + 2**16) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numpy warns of files that Python 2 wrote
         try:
             read = {(1, 0): headers.read_array_header_1_0, (2, 0): headers.read_array_header_2_0}[headers.read_magic(file)]
             shape, by_column, dtype = read(file)
             shape = tuple(map(int, shape))  # numpy counts booleans as integers
         except Exception as error:  # for a damaged header numpy raises whatever its parsers raise
-            raise AssayError(rule, given=first_line(error), next_step=next_step) from None
+            raise AssayError(rule, given=first_line(error)) from None
         numbers, held = math.prod(shape), os.fstat(file.fileno()).st_size - file.tell()
         if dtype.kind not in "iuf" or not 1 <= len(shape) <= 8 or min(shape) < 1:
-            raise AssayError(rule, given=f"{dtype} of shape {shape}", next_step=next_step)
+            raise AssayError(rule, given=f"{dtype} of shape {shape}")
         if numbers > MOST_CELLS:
             rule = f"{shortened(path)} must hold at most {MOST_CELLS:,} numbers"
-            raise AssayError(rule, given=f"{numbers:,}", next_step=next_step)
+            raise AssayError(rule, given=f"{numbers:,}")
         if numbers * dtype.itemsize > held:
-            raise AssayError(rule, given=f"{held:,} bytes for {numbers:,} numbers", next_step=next_step)
+            raise AssayError(rule, given=f"{held:,} bytes for {numbers:,} numbers")
         return np.memmap(file, dtype, "c", file.tell(), shape, "F" if by_column else "C")
 
 
-def in_python(values: Any, where: object, *, next_step: str = "") -> list[Any]:
+def in_python(values: Any, where: object) -> list[Any]:
     """An Arrow table as a list of rows, or one of its columns as a list of cells.
 
     **Raises:** `AssayError` for values that Python cannot hold, such as times beyond the year 9999.
@@ -276,7 +276,7 @@ def in_python(values: Any, where: object, *, next_step: str = "") -> list[Any]:
     try:
         return values.to_pylist()
     except (pyarrow.ArrowException, ValueError, OverflowError) as error:
-        raise AssayError(f"{where} must hold values that Python can hold", given=error, next_step=next_step) from error
+        raise AssayError(f"{where} must hold values that Python can hold", given=error) from error
 
 
 _TOO_DEEP = f"more than {MOST_NESTED} lists or tables inside each other"

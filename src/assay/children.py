@@ -98,15 +98,13 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+def run_python(*arguments: str, timeout: int | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run Python with these arguments followed by the id of this process, for `end_with`, and with this process's import path.
-
-    **Arguments:** `given`: the child's standard input.
 
     **Raises:** `subprocess.TimeoutExpired`, when the child is killed after `timeout` seconds.
     """
     command = [sys.executable, *arguments, str(os.getpid())]
-    return subprocess.run(command, input=given, capture_output=True, env=_found_here(), timeout=timeout, check=False)
+    return subprocess.run(command, input=b"", capture_output=True, env=_found_here(), timeout=timeout, check=False)
 
 
 def run_python_with_progress(*arguments: str, given: bytes, hear: Callable[[str], None]) -> subprocess.CompletedProcess[bytes]:

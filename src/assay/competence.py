@@ -1,16 +1,21 @@
-"""Whether a network has learned its trained combinations: checked once, before any instrument searches inside it."""
+"""Whether a network can be judged: it runs, its numbers are finite, and it has learned its trained combinations. Checked once,
+before any instrument searches inside it."""
 
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from assay.display import number
-from assay.objective import NOT_ASKED, PAD, Classification, Objective, Sequences, Steps
+from assay.errors import AssayError
+from assay.objective import NOT_ASKED, PAD, Classification, Objective, Sequences, Steps, Unscored, check_finite
 from assay.stats import cluster_means, mean_interval
-from assay.task import Examples
+from assay.subject import Subject
+from assay.task import Examples, Task
 
+NUM_INTEGRITY_EXAMPLES = 256
+NUM_UNSCORED_EXAMPLES = 4  # fewer where the output is not scored: a language model gives a logit for every word
 LEARNED = 0.95  # score on trained combinations below which failure on novel ones says nothing about composition
 REORDERED = 0.9  # score that another order of the classes must exceed, and the declared one must not
 _MOST_CLASSES = 1_000  # that occur: time of the assignment grows with the cube of their number
@@ -19,6 +24,53 @@ _FEWEST = 10  # examples on which an order is scored
 _EACH, _MOST_EXAMPLES = 16, 4_096  # examples of every class, and in total
 _MOST_NUMBERS = 2**25  # in the outputs of these examples
 _UNKNOWN = "a class without examples"
+
+
+def checked_sample(subject: Subject, task: Task, seed: int) -> tuple[Examples, Tensor | None]:
+    """Trained examples and the network's outputs on them; None where the task scores no outputs.
+
+    **Raises:** `AssayError` for weights, inputs or outputs that are not finite, and for outputs that the task cannot score.
+    """
+    num = NUM_UNSCORED_EXAMPLES if isinstance(task.objective, Unscored) else NUM_INTEGRITY_EXAMPLES
+    sample = task.examples("seen", num, generator=Generator().manual_seed(seed))
+    trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
+    for name, weight in subject.weights().items():
+        if weight.is_meta:
+            raise AssayError(
+                "the weights of a network must be loaded before it is audited",
+                given=f"{name} on the meta device",
+                next_step="load them all, in nnsight with dispatch=True",
+            )
+        # A buffer may hold an infinite constant, such as what a mask adds to the scores of attention.
+        check_finite(weight if name in trained else weight[~weight.isinf()], f"the subject's weight {name}")
+    for name, values in sample.inputs.items():
+        check_finite(values, f"the task's input {name}")
+    if isinstance(task.objective, Unscored):
+        return sample, None
+    outputs = subject(sample.inputs)
+    if not outputs.is_floating_point():
+        raise AssayError(
+            "the subject's output must be real numbers, such as logits",
+            given=f"{str(outputs.dtype).removeprefix('torch.')} of shape {tuple(outputs.shape)}",
+            next_step="return the scores from which the answer is chosen, not the answer itself",
+        )
+    check_finite(outputs, "the subject's output")
+    task.score(outputs, sample)
+    return sample, outputs
+
+
+def unlearned_task(subject: Subject, task: Task, sample: Examples, outputs: Tensor | None, seed: int) -> tuple[str, str]:
+    """Statement that the network has not learned its task, see `unlearned`, and a hint at the reason where there is one."""
+    statement = "" if outputs is None else unlearned(outputs, sample, task.objective)
+    if outputs is None or not statement:
+        return statement, ""
+    # The order of the classes needs more examples than the statement.
+    num = examples_for_order(outputs, task.objective)
+    more = task.examples("seen", num, generator=Generator().manual_seed(seed))
+    hint = other_order(subject(more.inputs), more, task.objective)
+    if not hint and subject.initial:
+        hint = f"No weights file was given: its weights are those that {subject.initial} gave it"
+    return statement, hint
 
 
 def unlearned(outputs: Tensor, examples: Examples, objective: Objective) -> str:

@@ -328,8 +328,8 @@ def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
 
 def headline_ps(evidence: Sequence[Evidence]) -> list[tuple[Measure, float]]:
     """Every headline measure that can be tested, with its p adjusted for the number of them (Benjamini and Hochberg 1995)."""
-    from assay.stats import false_discovery
+    from scipy.stats import false_discovery_control
 
     headlines = [m for item in evidence for m in item.measures if m.headline and m.value is not None]
     tested = [(m, m.p) for m in headlines if m.p is not None]
-    return list(zip((m for m, _ in tested), false_discovery([p for _, p in tested]), strict=True))
+    return list(zip((m for m, _ in tested), false_discovery_control([p for _, p in tested]).tolist(), strict=True))

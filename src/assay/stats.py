@@ -108,7 +108,7 @@ def mean_intervals(
     ]
 
 
-def network_interval(values: Sequence[float], *, bounds: tuple[float, float], level: float = LEVEL) -> Interval | None:
+def network_interval(values: Sequence[float], *, bounds: tuple[float, float]) -> Interval | None:
     """Interval of the mean over trained networks, which are few: Student's t, cut at the bounds of the score.
 
     Networks with equal values give the Clopper-Pearson interval of that share of successes, as in `mean_intervals`.
@@ -120,17 +120,15 @@ def network_interval(values: Sequence[float], *, bounds: tuple[float, float], le
     if num < MIN_NETWORKS:
         return None
     if units[-1] - units[0] < 1e-12:
-        return _clopper_pearson(units, bounds, level)
+        return _clopper_pearson(units, bounds, LEVEL)
     from scipy.special import stdtrit
 
-    half = float(stdtrit(num - 1, (1 + level) / 2)) * float(units.std(ddof=1)) / math.sqrt(num)
+    half = float(stdtrit(num - 1, (1 + LEVEL) / 2)) * float(units.std(ddof=1)) / math.sqrt(num)
     low, high = max(bounds[0], float(units.mean()) - half), min(bounds[1], float(units.mean()) + half)
-    return Interval(low=low, high=high, level=level, method=f"t over {num} networks")
+    return Interval(low=low, high=high, level=LEVEL, method=f"t over {num} networks")
 
 
-def fitted_interval(
-    units: Float[Tensor, "fits n"], *, bounds: tuple[float, float] | None = None, level: float = LEVEL
-) -> Interval | None:
+def fitted_interval(units: Float[Tensor, "fits n"], *, bounds: tuple[float, float] | None = None) -> Interval | None:
     """Interval of a mean over independent units of a model fitted several times from random starts.
 
     The interval over units, of the mean over fits, is `mean_interval`; that over fits is Student's t of their means.
@@ -147,7 +145,7 @@ def fitted_interval(
         >>> fitted.low < plain.low < plain.high < fitted.high
         True
     """
-    over_units = mean_interval(units.mean(0), bounds=bounds, level=level)
+    over_units = mean_interval(units.mean(0), bounds=bounds)
     num = len(units)
     if over_units is None:
         return None
@@ -156,16 +154,16 @@ def fitted_interval(
     from scipy.special import stdtrit
 
     means = units.double().mean(1)
-    mean, half = float(means.mean()), float(stdtrit(num - 1, (1 + level) / 2)) * float(means.std()) / math.sqrt(num)
+    mean, half = float(means.mean()), float(stdtrit(num - 1, (1 + LEVEL) / 2)) * float(means.std()) / math.sqrt(num)
     lowest, highest = bounds or (-math.inf, math.inf)
     low = max(lowest, mean - math.hypot(mean - over_units.low, half))
     high = min(highest, mean + math.hypot(over_units.high - mean, half))
-    return Interval(low=low, high=high, level=level, method=f"{over_units.method}, joined with t over {num} fits")
+    return Interval(low=low, high=high, level=LEVEL, method=f"{over_units.method}, joined with t over {num} fits")
 
 
-def share_interval(found: int, num: int, *, level: float = LEVEL) -> Interval:
+def share_interval(found: int, num: int) -> Interval:
     """Exact interval of a share, `found` of `num` (Clopper and Pearson 1934)."""
-    return _clopper_pearson(np.repeat([1.0, 0.0], [found, num - found]), (0.0, 1.0), level)
+    return _clopper_pearson(np.repeat([1.0, 0.0], [found, num - found]), (0.0, 1.0), LEVEL)
 
 
 def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: float) -> Interval:
@@ -223,7 +221,7 @@ class Gain(NamedTuple):
     p: float
 
 
-def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k c"], *, level: float = LEVEL) -> Gain | None:
+def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k c"]) -> Gain | None:
     """Gain of one network over `k` null networks, in one measure; see `gains_over_networks`.
 
     Example::
@@ -234,7 +232,7 @@ def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k 
         >>> round(gain.gain, 2), gain.interval.low > 0, gain.p < 0.05
         (0.71, True, True)
     """
-    gains = gains_over_networks(units[None], null_units[:, None], level=level)
+    gains = gains_over_networks(units[None], null_units[:, None])
     return gains[0] if gains else None
 
 
@@ -269,7 +267,7 @@ def gains_over_networks(
     ]
 
 
-def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: float = LEVEL) -> Gain:
+def gain_over(value: float, variance: float, nulls: Sequence[float]) -> Gain:
     """Gain of `value`, with squared standard error `variance` over problems, over `k` null values.
 
     Its variance is that of predicting one more null value from `k`, sd^2 (1 + 1/k), plus `variance`; the t quantile has `k - 1`
@@ -281,10 +279,10 @@ def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: f
     num = len(nulls)
     gain = value - float(np.mean(nulls))
     error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num) + variance)
-    half = float(stdtrit(num - 1, (1 + level) / 2)) * error
+    half = float(stdtrit(num - 1, (1 + LEVEL) / 2)) * error
     p = one_sided_p(gain, error, freedom=num - 1, units=num)
     method = f"t with {num - 1} degrees of freedom over {num} null networks, and over problems"
-    return Gain(gain, Interval(low=gain - half, high=gain + half, level=level, method=method), p)
+    return Gain(gain, Interval(low=gain - half, high=gain + half, level=LEVEL, method=method), p)
 
 
 def false_discovery(ps: Sequence[float]) -> list[float]:
@@ -384,12 +382,12 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
 
 
-def jackknife(value: float, left_out: Sequence[float], *, level: float = LEVEL) -> tuple[float, Interval]:
+def jackknife(value: float, left_out: Sequence[float]) -> tuple[float, Interval]:
     """Squared standard error and interval of a statistic from its leave-one-group-out values (Tukey 1958), by Student's t with
     one degree of freedom fewer than groups."""
     from scipy.special import stdtrit
 
     num, others = len(left_out), np.asarray(left_out, dtype=np.float64)
     variance = float((num - 1) / num * ((others - others.mean()) ** 2).sum())
-    half = float(stdtrit(num - 1, (1 + level) / 2)) * math.sqrt(variance)
-    return variance, Interval(low=value - half, high=value + half, level=level, method=f"jackknife over {num} groups, t")
+    half = float(stdtrit(num - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return variance, Interval(low=value - half, high=value + half, level=LEVEL, method=f"jackknife over {num} groups, t")

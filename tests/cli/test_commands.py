@@ -218,5 +218,5 @@ def test_data_get_prints_verified_files(capsys, monkeypatch):
     if not os.environ.get("ASSAY_DATA"):
         pytest.skip("needs a mirror of the data: set ASSAY_DATA")
     paths = _done(capsys, "data", "get", "scan").splitlines()
-    assert len(paths) == len(get("scan").files)
+    assert len(paths) == len(get("scan").hashes)
     assert all(Path(path).is_file() for path in paths)

@@ -70,10 +70,7 @@ NODES = {
 
 @cache
 def runs():
-    return [
-        fed_its_own(localism_blocks(fetch("pcfg-set", f"model_predictions/lstms2s/localism/run={run}.txt").read_text()))
-        for run in (1, 2, 3)
-    ]
+    return [fed_its_own(localism_blocks(fetch("pcfg-set", f"lstms2s_localism_run{run}.txt").read_text())) for run in (1, 2, 3)]
 
 
 def sinks(computations):

@@ -1,11 +1,10 @@
-"""The registry: planted files behind a local server, in a mirror and in a cache; and the registered SCAN itself."""
+"""The registry: planted files behind a local server, in a mirror and in a cache; and every registered file in the mirror."""
 
 import functools
 import gzip
 import hashlib
 import io
 import os
-import re
 import sys
 import threading
 import zipfile
@@ -13,11 +12,11 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pooch
 import pytest
 
 from assay.data import registry
-from assay.data.registry import MIRROR_VARIABLE, DataFile, DataSet, fetch
-from assay.data.treebank_files import TREEBANKS
+from assay.data.registry import MIRROR_VARIABLE, DataSet, fetch, read_registry
 from assay.errors import AssayError
 
 CONTENT = b"IN: jump OUT: I_JUMP\n" * 1000
@@ -43,17 +42,29 @@ class Place:
         for folder in (self.public, self.mirror):
             folder.mkdir()
         self.base_url = address
-        self.file = DataFile("part/tasks.txt", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), mirror="planted/tasks.txt.gz")
+        self.registry = root / "planted.txt"
+        self.registered, self.archive = CONTENT, ""
         self.cached = self.cache / "planted" / "part" / "tasks.txt"
 
     def data_sets(self) -> tuple[DataSet, ...]:
-        return (DataSet("planted", "Planted", "CC0-1.0", "nobody", self.base_url, (self.file,)),)
+        lines = [
+            "# title: Planted",
+            "# licence: CC0-1.0",
+            "# citation: nobody",
+            f"# address: {self.base_url}",
+            *([f"# archive: {self.archive}"] if self.archive else []),
+            "# mirror: planted/core",
+            f"# bytes: {len(self.registered)}",
+            f"part/tasks.txt sha256:{hashlib.sha256(self.registered).hexdigest()}",
+        ]
+        self.registry.write_text("\n".join(lines))
+        return (read_registry(self.registry),)
 
     def publish(self, content: bytes) -> None:
-        _write(self.public / self.file.path, content)
+        _write(self.public / "part/tasks.txt", content)
 
-    def mirror_as(self, content: bytes) -> Path:
-        return _write(self.mirror / self.file.mirror, content)
+    def mirror_as(self, content: bytes, *, name: str = "tasks.txt.gz") -> Path:
+        return _write(self.mirror / "planted/core" / name, content)
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -103,8 +114,10 @@ def test_a_download_is_kept_and_not_asked_for_again(place: Place):
 
 def test_a_download_that_differs_is_refused_and_leaves_nothing(place: Place):
     place.publish(OTHER)
-    with pytest.raises(AssayError, match=hashlib.sha256(OTHER).hexdigest()):
+    with pytest.raises(AssayError) as caught:
         fetch("planted", "part/tasks.txt")
+    for content in (OTHER, CONTENT):
+        assert hashlib.sha256(content).hexdigest() in str(caught.value)
     assert list(place.cached.parent.iterdir()) == []
 
 
@@ -125,7 +138,7 @@ def test_a_spoilt_copy_in_the_cache_is_named_when_there_is_no_network(closed: Pl
 def test_without_mirror_cache_and_network_the_next_step_names_mirror_and_address(closed: Place):
     with pytest.raises(AssayError) as caught:
         fetch("planted", "part/tasks.txt")
-    for needed in (MIRROR_VARIABLE, "http://127.0.0.1:1/part/tasks.txt", "planted/tasks.txt.gz", "(gzipped)"):
+    for needed in (MIRROR_VARIABLE, "http://127.0.0.1:1/part/tasks.txt", "place tasks.txt in the folder planted/core"):
         assert needed in caught.value.next_step
 
 
@@ -145,14 +158,13 @@ def test_a_gzipped_mirror_mends_a_spoilt_copy_in_the_cache(mirrored: Place):
 
 
 def test_a_plain_mirror_is_used_where_it_lies(mirrored: Place):
-    mirrored.file = DataFile("part/tasks.txt", mirrored.file.sha256, len(CONTENT), mirror="plain/tasks.txt")
-    path = mirrored.mirror_as(CONTENT)
+    path = mirrored.mirror_as(CONTENT, name="tasks.txt")
     assert fetch("planted", "part/tasks.txt") == path
     assert not mirrored.cache.exists()
 
 
 def test_an_empty_file_is_a_file(mirrored: Place):
-    mirrored.file = DataFile("part/tasks.txt", hashlib.sha256(b"").hexdigest(), 0, mirror="planted/tasks.txt.gz")
+    mirrored.registered = b""
     mirrored.mirror_as(gzip.compress(b""))
     assert fetch("planted", "part/tasks.txt").read_bytes() == b""
 
@@ -160,12 +172,15 @@ def test_an_empty_file_is_a_file(mirrored: Place):
 @pytest.mark.parametrize(
     ("packed", "fault"),
     [
-        (gzip.compress(OTHER), "altered, sha256"),
-        (gzip.compress(CONTENT + b"x"), "altered, longer"),
-        (gzip.compress(CONTENT[:-1]), f"truncated, {len(CONTENT) - 1} of {len(CONTENT)} bytes"),
+        (
+            gzip.compress(OTHER),
+            f"with sha256 {hashlib.sha256(OTHER).hexdigest()} instead of {hashlib.sha256(CONTENT).hexdigest()}",
+        ),
+        (gzip.compress(CONTENT + b"x"), f"altered or truncated, {len(CONTENT) + 1:,} bytes"),
+        (gzip.compress(CONTENT[:-1]), f"altered or truncated, {len(CONTENT) - 1:,} bytes"),
         (gzip.compress(CONTENT)[:-20], "reading failed"),
         (CONTENT, "reading failed"),
-        (b"", "truncated, 0 of"),
+        (b"", "truncated, 0 bytes"),
         (gzip.compress(CONTENT)[:10] + b"\xff" * 40, "reading failed"),
     ],
     ids=["altered", "longer", "shorter", "cut", "not gzip", "no bytes", "bad stream"],
@@ -213,16 +228,10 @@ def test_a_cache_that_cannot_be_written_is_told(place: Place, monkeypatch: pytes
         fetch("planted", "part/tasks.txt")
 
 
-def test_the_bar_is_drawn_only_when_asked_for(place: Place, capfd: pytest.CaptureFixture[str]):
+def test_a_download_prints_nothing(place: Place, capfd: pytest.CaptureFixture[str]):
     place.publish(CONTENT)
     fetch("planted", "part/tasks.txt")
     assert capfd.readouterr() == ("", "")
-    place.cached.unlink()
-    fetch("planted", "part/tasks.txt", progress=True)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "part/tasks.txt" in err
-    assert "100%" in err
 
 
 def test_unknown_names_list_the_known(place: Place):
@@ -232,40 +241,48 @@ def test_unknown_names_list_the_known(place: Place):
         fetch("planted", "tasks.txt")
 
 
-def test_scan_is_registered_with_all_its_core_files():
-    scan = registry.get("scan")
-    assert scan in registry.data_sets()
-    assert len({file.path for file in scan.files}) == len({file.mirror for file in scan.files}) == 25
-    assert scan.base_url.startswith("https://")
-    assert scan.base_url.endswith("/")
-    assert all(len(bytes.fromhex(file.sha256)) == 32 and file.size > 0 for file in scan.files)
-    assert "BSD" in scan.licence
+@pytest.mark.parametrize("data_set", registry.data_sets(), ids=lambda data_set: data_set.name)
+def test_every_registry_file_is_whole_and_pooch_reads_the_same_from_it(data_set: DataSet):
+    assert registry.get(data_set.name) == data_set
+    assert all((data_set.title, data_set.licence, data_set.citation, data_set.mirror))
+    assert data_set.base_url.startswith("https://")
+    assert data_set.base_url.endswith("/")
+    names = list(data_set.hashes)
+    assert len({Path(name).name for name in names}) == len(names) >= 1  # they lie in one folder of the mirror
+    assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in data_set.hashes.values())
+    read = pooch.create("nowhere", data_set.base_url)
+    read.load_registry(data_set.registry)
+    assert read.registry == {name: f"sha256:{sha256}" for name, sha256 in data_set.hashes.items()}
+    if not data_set.archive:
+        assert [read.get_url(name) for name in names] == [data_set.address_of(name) for name in names]
 
 
-def test_every_scan_file_of_the_mirror_has_its_registered_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = Path(os.environ.get(MIRROR_VARIABLE, "")) / "scan"
-    if MIRROR_VARIABLE not in os.environ or not folder.is_dir():
-        pytest.skip("no mirror with SCAN here")
+def test_the_registered_sets_are_these():
+    assert [data_set.name for data_set in registry.data_sets()] == [
+        *("cogs", "faith-and-fate", "genesis", "gutenberg", "pcfg-set", "picbreeder", "scan", "slog", "tinyshakespeare"),
+        *(
+            "ud_english_ewt",
+            "ud_french_gsd",
+            "ud_french_sequoia",
+            "ud_pud_parallel",
+            "wikitext2",
+            "word_relations",
+            "wordnet31",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("data_set", registry.data_sets(), ids=lambda data_set: data_set.name)
+def test_every_file_of_the_mirror_has_its_registered_content(
+    data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if MIRROR_VARIABLE not in os.environ or not Path(os.environ[MIRROR_VARIABLE], data_set.mirror).is_dir():
+        pytest.skip("no mirror of this data set here")
     monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path)
-    for file in registry.get("scan").files:
-        path = fetch("scan", file.path)
-        assert path == tmp_path / "scan" / file.path
-        assert path.stat().st_size == file.size
-        assert path.read_bytes()[:4] == b"IN: "
-
-
-@pytest.mark.parametrize("source", TREEBANKS, ids=lambda source: source.name)
-def test_every_treebank_of_the_mirror_has_its_registered_content(source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    data_set = registry.get(source.name)
-    assert all(re.search(r"/UD_[\w-]+/[0-9a-f]{40}/[\w-]+\.conllu$", data_set.base_url + file.path) for file in data_set.files)
-    folder = Path(os.environ.get(MIRROR_VARIABLE, "")) / source.name
-    if MIRROR_VARIABLE not in os.environ or not folder.is_dir():
-        pytest.skip("no mirror with this treebank here")
-    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path)
-    for file in data_set.files:
-        path = fetch(source.name, file.path)
-        assert path.stat().st_size == file.size
-        assert path.read_text(encoding="utf-8").startswith("# ")
+    monkeypatch.setitem(sys.modules, "pooch", None)  # the mirror serves without it
+    paths = {name: fetch(data_set.name, name) for name in data_set.hashes}
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()} == data_set.hashes
+    assert sum(path.stat().st_size for path in paths.values()) == data_set.size
 
 
 # Files of a zip
@@ -279,28 +296,26 @@ def zipped(name: str, content: bytes) -> bytes:
 
 
 @pytest.fixture
-def in_zip(place: Place, monkeypatch):
-    file = DataFile("inner/tasks.txt", place.file.sha256, place.file.size, mirror="none", archive="all.zip")
-    data_set = DataSet("zipped", "Zipped", "CC0-1.0", "nobody", place.base_url, (file,))
-    monkeypatch.setattr(registry, "data_sets", lambda: (data_set,))
+def in_zip(place: Place):
+    place.archive = "all.zip"
     return place
 
 
 def test_a_file_of_a_zip_is_taken_out_checked_and_kept(in_zip):
-    (in_zip.public / "all.zip").write_bytes(zipped("inner/tasks.txt", CONTENT))
+    (in_zip.public / "all.zip").write_bytes(zipped("part/tasks.txt", CONTENT))
     for _ in range(2):
-        found = fetch("zipped", "inner/tasks.txt")
+        found = fetch("planted", "part/tasks.txt")
         assert found.read_bytes() == CONTENT
     assert [entry.name for entry in found.parent.iterdir()] == ["tasks.txt"]
 
 
 @pytest.mark.parametrize(
     "content",
-    [zipped("inner/tasks.txt", OTHER), zipped("inner/tasks.txt", CONTENT[:-1]), zipped("other", CONTENT), b"no zip"],
+    [zipped("part/tasks.txt", OTHER), zipped("part/tasks.txt", CONTENT[:-1]), zipped("other", CONTENT), b"no zip"],
     ids=["altered", "truncated", "missing", "no zip"],
 )
 def test_a_zip_that_does_not_hold_it_is_refused_and_leaves_nothing(in_zip, content):
     (in_zip.public / "all.zip").write_bytes(content)
     with pytest.raises(AssayError, match="downloading failed"):
-        fetch("zipped", "inner/tasks.txt")
-    assert not list((in_zip.cache / "zipped" / "inner").iterdir())
+        fetch("planted", "part/tasks.txt")
+    assert [path for path in in_zip.cache.rglob("*") if path.is_file()] == []

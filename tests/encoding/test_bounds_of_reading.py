@@ -5,7 +5,7 @@ import torch
 
 from assay.encoding import HuggingFaceEncoder, encode
 from assay.encoding.hugging_face import _TokenisedTexts, load_tokenizer
-from assay.encoding.reading import LIKE, _batches
+from assay.encoding.one_pass import LIKE, _batches
 from assay.subject import Subject
 
 

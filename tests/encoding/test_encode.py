@@ -11,7 +11,7 @@ from torch import Generator, nn
 from assay.encoding import Encoded, HuggingFaceEncoder, encode, encoder_of
 from assay.encoding.encoded import HEAD, STATES
 from assay.encoding.hugging_face import load_tokenizer
-from assay.encoding.reading import pool
+from assay.encoding.one_pass import pool
 from assay.errors import AssayError
 from assay.graph import FedTokens, Graph, tree
 from assay.models.transformer import Transformer
@@ -49,7 +49,7 @@ def test_states_are_the_means_over_the_tokens_of_each_word(encoder, graphs):
 
 def test_batches_and_the_order_of_texts_change_nothing(encoder, graphs, monkeypatch):
     plain = encode(encoder, graphs)
-    monkeypatch.setattr("assay.encoding.reading.BATCH_TOKENS", 1)
+    monkeypatch.setattr("assay.encoding.one_pass.BATCH_TOKENS", 1)
     alone = encode(encoder, list(reversed(graphs)))
     assert torch.allclose(plain.states.float(), alone.rows_of([2, 1, 0]).states.float(), atol=2e-3)
 
@@ -108,8 +108,8 @@ class Dying:
 
 
 def test_a_killed_pass_goes_on(encoder, graphs, tmp_path, monkeypatch):
-    monkeypatch.setattr("assay.encoding.reading.BATCH_TOKENS", 1)
-    monkeypatch.setattr("assay.encoding.reading.FLUSH", 1)
+    monkeypatch.setattr("assay.encoding.one_pass.BATCH_TOKENS", 1)
+    monkeypatch.setattr("assay.encoding.one_pass.FLUSH", 1)
     with pytest.raises(KeyboardInterrupt):
         encode(Dying(encoder), graphs, folder=tmp_path)
     head = json.loads((tmp_path / HEAD).read_text())

@@ -12,7 +12,7 @@ from torch import Generator
 from assay.data.genomes import picture_genome
 from assay.models.cppn import coordinates
 from assay.models.evolved import dense
-from assay.tasks.picture import Picture
+from assay.tasks.evolved_picture import Picture
 
 
 @pytest.fixture(scope="module")

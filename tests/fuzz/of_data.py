@@ -245,14 +245,15 @@ def _mirrored(folder: Path, content: bytes) -> None:
     """One published file in a mirror of the user's."""
     from assay.data.registry import MIRROR_VARIABLE, fetch, get
 
-    file = get("scan").files[0]
-    path = folder / file.mirror
+    scan = get("scan")
+    name = next(iter(scan.hashes))
+    path = folder / scan.mirror / f"{Path(name).name}.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     before = os.environ.get(MIRROR_VARIABLE)
     os.environ[MIRROR_VARIABLE] = str(folder)
     try:
-        fetch("scan", file.path)
+        fetch("scan", name)
     finally:
         if before is None:
             del os.environ[MIRROR_VARIABLE]

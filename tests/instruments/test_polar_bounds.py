@@ -6,7 +6,8 @@ import torch
 from knowing_trees import LONGEST, Trees, seeded, subject
 from polar_for_tests import planted
 
-from assay.audit import NUM_UNSCORED_EXAMPLES, audit
+from assay.audit import audit
+from assay.competence import NUM_UNSCORED_EXAMPLES
 from assay.instrument import Random, run
 from assay.instruments.polar import Polar
 from assay.instruments.polar.instrument import BUDGETS, FEWEST

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import Generator, nn
 
 from assay.errors import AssayError
-from assay.models import load_subject, task_of_run
+from assay.models import load_subject
 from assay.store import WEIGHTS, RunDirectory
-from assay.tasks import load_task
+from assay.tasks import load_task, task_of_run
 from assay.training import train
 
 TASK = "modular:p=5,num_first=4,num_second=4,coverage=0.5"

@@ -8,7 +8,7 @@ import torch
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.encoding.hugging_face import HuggingFaceEncoder, num_positions
-from assay.encoding.reading import encode
+from assay.encoding.one_pass import encode
 from assay.graph import tree
 from assay.models import load_subject
 from assay.tasks.treebank import as_bytes

@@ -31,7 +31,7 @@ from assay.relations import (
 )
 from assay.relations.cka import cka_null
 from assay.relations.rsa import frequency_difference
-from assay.text.words import frequency_bins
+from assay.text.word_counts import frequency_bins
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -1,7 +1,6 @@
 """Which cells are trained together follows from the cells alone."""
 
-from assay.sweep.cell_group import GroupMember
-from assay.sweep.grouping import MOST_TOGETHER, SMALL, grouped
+from assay.sweep.cell_group import MOST_TOGETHER, SMALL, GroupMember, grouped
 from assay.sweep.plan import CellRecipe
 from assay.sweep.shape import CellShape
 

@@ -13,7 +13,7 @@ from assay.graph import FeedsGraphs, GivesGraphs, distances
 from assay.task import SPLITS
 from assay.tasks import load_task
 from assay.tasks.graphs import MOST_STEPS, Graphs, far_apart
-from assay.tasks.worlds import MOST_NAMES, WORLDS, names
+from assay.tasks.relation_trees import MOST_NAMES, WORLDS, names
 
 WORLD_NAMES = tuple(WORLDS)
 EDGE = [  # head, relation and dependent of a sentence, with a second dependent in arithmetic

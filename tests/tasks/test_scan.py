@@ -43,7 +43,7 @@ def published(tmp_path_factory: pytest.TempPathFactory):
     mirror = Path(os.environ.get(MIRROR_VARIABLE, "")) / "scan"
     if MIRROR_VARIABLE not in os.environ or not mirror.is_dir():
         pytest.skip("no mirror with SCAN here")
-    paths = {Path(file.path).name: file.path for file in registry.get("scan").files}
+    paths = {Path(path).name: path for path in registry.get("scan").hashes}
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setattr(registry, "cache_folder", lambda: cache)
@@ -232,7 +232,7 @@ def test_simple_without_its_file_names_the_next_step(tmp_path: Path, monkeypatch
     with pytest.raises(AssayError) as caught:
         Scan("simple")
     assert MIRROR_VARIABLE in caught.value.next_step
-    assert "scan/core/tasks_test_simple.txt.gz" in caught.value.next_step
+    assert "place tasks_test_simple.txt in the folder scan/core" in caught.value.next_step
 
 
 def test_simple_is_a_task_like_the_others(published, generator: Generator):

@@ -6,7 +6,8 @@ import pytest
 
 from assay.errors import AssayError
 from assay.task import POOLS, Pool, Tokens
-from assay.tasks import load_task, words
+from assay.tasks import load_task
+from assay.tasks import sentence_words as words
 from assay.tasks.sentences import LENGTH, Sentences
 
 ADDRESSES = [f"{family}:number={number}" for family in ("agreement", "anaphora") for number in ("singular", "plural")]

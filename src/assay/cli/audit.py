@@ -117,8 +117,7 @@ class AuditCommand(Command):
         return "The report is not finished. Repeat the command to start again; a lower --effort is faster."
 
     def _task(self) -> "assay.task.Task":
-        from assay.models import task_of_run
-        from assay.tasks import load_task, task_families
+        from assay.tasks import load_task, task_families, task_of_run
 
         if self.task is not None:
             return load_task(self.task, trust=self.trust)

@@ -24,8 +24,8 @@ class DataListCommand(Command):
             {
                 "name": data_set.name,
                 "title": data_set.title,
-                "files": len(data_set.files),
-                "bytes": sum(file.size for file in data_set.files),
+                "files": len(data_set.hashes),
+                "bytes": data_set.size,
                 "licence": data_set.licence,
                 "address": data_set.base_url,
             }
@@ -45,7 +45,7 @@ class DataGetCommand(Command):
         """Fetch the missing files, check all and print their paths."""
         from assay.data.registry import fetch, get
 
-        paths = [file.path for file in get(self.name).files]
+        paths = list(get(self.name).hashes)
         with terminal.progress() as progress:
             for done, path in enumerate(paths):
                 progress(path, done / len(paths))

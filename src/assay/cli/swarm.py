@@ -64,10 +64,11 @@ class SwarmCommand(Command):
 
         new_folder(self.out, default="swarm", command="swarm")  # a mistake is reported before anything slow
         from assay.swarm.connected import barriers
+        from assay.swarm.declared import problem_at
         from assay.swarm.evaluate import Evaluator
         from assay.swarm.judge import judged
         from assay.swarm.page import RESULTS, write_swarm
-        from assay.swarm.problem import SHARED, problem_at
+        from assay.swarm.problem import SHARED
         from assay.swarm.study import StudyPlan, study
 
         plan = StudyPlan(

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from assay.arguments import checked
-from assay.coverage.reading import PartsOf, Sides, read_sides
 from assay.coverage.result import Count, Coverage, Predictor, ValueCounts
+from assay.coverage.sides import PartsOf, Sides, read_sides
 from assay.novelty import ENOUGH
 from assay.substitution import KS, NO_ANSWER, Reach, Trained, k_coverage, synonyms
 from assay.substitution.keys import distinct, key_of

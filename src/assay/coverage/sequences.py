@@ -43,8 +43,8 @@ PUBLISHED = {
     "cogs": _Published("data/train.tsv", {"dev": "data/dev.tsv", "test": "data/test.tsv"}, "data/gen.tsv"),
     # The password is printed in the authors' README; it keeps the test set out of text collections.
     "slog": _Published(
-        "data/varfree_LF/train.tsv",
-        {"dev": "data/varfree_LF/dev.tsv", "test": "data/varfree_LF/test.tsv"},
+        "varfree_train.tsv",
+        {"dev": "varfree_dev.tsv", "test": "varfree_test.tsv"},
         "data/generalization_sets.zip",
         b"SLOG",
     ),

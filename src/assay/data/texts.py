@@ -44,9 +44,9 @@ class Books(NamedTuple):
 @lru_cache(maxsize=1)
 def gutenberg() -> Books:
     """The 17 books of the Gutenberg selection, one tokenised sentence a line."""
-    files = get("gutenberg").files
-    texts = tuple(decoded(fetch("gutenberg", file.path).read_bytes(), file.path) for file in files)
-    return Books(tuple(file.path.removesuffix(".txt") for file in files), texts)
+    names = get("gutenberg").hashes
+    texts = tuple(decoded(fetch("gutenberg", name).read_bytes(), name) for name in names)
+    return Books(tuple(name.removesuffix(".txt") for name in names), texts)
 
 
 def gutenberg_corpus(half: Literal["", "a", "b"] = "", *, held_out: float = 0.1) -> Corpus:
@@ -88,7 +88,7 @@ def wikitext2() -> Corpus:
 def parallel_sentences(language: Language = "en") -> list[str]:
     """The thousand sentences of PUD in English, French or German, aligned across languages by index."""
     name = f"{language}_pud-ud-test.conllu"
-    path = next(file.path for file in get("ud_pud_parallel").files if file.path.endswith(name))
+    path = next(path for path in get("ud_pud_parallel").hashes if path.endswith(name))
     return [graph.text for graph in read_conllu(fetch("ud_pud_parallel", path))]
 
 
@@ -98,7 +98,7 @@ def english_tags() -> dict[str, str]:
     from collections import Counter
 
     counts: dict[str, Counter[str]] = {}
-    path = next(file.path for file in get("ud_english_ewt").files if file.path.endswith("train.conllu"))
+    path = next(path for path in get("ud_english_ewt").hashes if path.endswith("train.conllu"))
     for graph in read_conllu(fetch("ud_english_ewt", path)):
         for word, tag in zip(graph.words, graph.tags, strict=False):
             counts.setdefault(word.lower(), Counter())[tag] += 1

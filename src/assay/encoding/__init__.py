@@ -3,6 +3,6 @@
 from assay.encoding.encoded import Encoded as Encoded
 from assay.encoding.encoded import Refused as Refused
 from assay.encoding.encoder import Encoder as Encoder
-from assay.encoding.encoder import encoder_of as encoder_of
 from assay.encoding.hugging_face import HuggingFaceEncoder as HuggingFaceEncoder
-from assay.encoding.reading import encode as encode
+from assay.encoding.one_pass import encode as encode
+from assay.encoding.one_pass import encoder_of as encoder_of

@@ -1,4 +1,4 @@
-"""The `Encoder` protocol, and the choice of an encoder for a subject on a task."""
+"""The `Encoder` protocol."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assay.errors import AssayError
-from assay.graph import FeedsGraphs, Graph
+from assay.graph import Graph
 from assay.subject import Subject
 
 
@@ -62,30 +61,6 @@ class Encoder(Protocol):
     def site(self, layer: str) -> str:
         """The site of the subject with a layer's states; empty where there is none."""
         ...
-
-
-def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None) -> Encoder:
-    """The encoder of a task's texts with this subject: on the task's own tokens where it provides them, else on the tokenizer
-    beside the subject's weights.
-
-    **Arguments:** `most_layers`: the most layers to read, at least two, evenly spaced; None for all of a Hugging Face model,
-    and for the default of `FedEncoder` on other networks.
-
-    **Raises:** `AssayError` when there are neither.
-    """
-    from assay.encoding.fed import MOST_SITES, FedEncoder
-    from assay.encoding.hugging_face import HuggingFaceEncoder
-
-    if isinstance(task, FeedsGraphs):
-        return FedEncoder(subject, task, most_sites=MOST_SITES if most_layers is None else min(MOST_SITES, most_layers))
-    if getattr(subject.module, "name_or_path", ""):
-        whole = HuggingFaceEncoder.of(subject)
-        return whole if most_layers is None else whole.thinned(most_layers)
-    raise AssayError(
-        "words need a tokenizer: a Hugging Face folder has one, and a task may feed tokens of its own",
-        given=f"{type(subject.module).__name__}, which is no Hugging Face model",
-        next_step="load the subject from the folder that `save_pretrained` wrote, or give the task a method `feed`",
-    )
 
 
 def weights_digest(weights: Iterable[tuple[str, Tensor]]) -> str:

@@ -22,7 +22,7 @@ from assay.masks.search import MaskTraining as MaskTraining
 from assay.masks.search import SearchConfig as SearchConfig
 from assay.masks.search import path as path
 from assay.masks.search import search as search
-from assay.masks.units import UNITS as UNITS
-from assay.masks.units import Unit as Unit
-from assay.masks.units import Units as Units
-from assay.masks.units import units_of as units_of
+from assay.masks.unit_kinds import UNITS as UNITS
+from assay.masks.unit_kinds import Unit as Unit
+from assay.masks.unit_kinds import Units as Units
+from assay.masks.unit_kinds import units_of as units_of

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from assay.errors import AssayError
 from assay.masks.mask import Mask
-from assay.masks.units import Units
+from assay.masks.unit_kinds import Units
 
 
 def largest(units: Units, weights: Mapping[str, Tensor], *, share: float, by_layer: bool = False) -> Mask:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from assay.hooks import catch, observe
 from assay.masks.running import call, masked, weights_of
-from assay.masks.units import Units
+from assay.masks.unit_kinds import Units
 
 MOST_BYTES = 2**30  # most bytes of cached states
 _BATCH = 256

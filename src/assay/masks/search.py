@@ -14,7 +14,7 @@ from assay.masks.mask import Mask
 from assay.masks.prefix import kept_prefix
 from assay.masks.relaxations import ContinuousSparsification, Relaxation
 from assay.masks.running import call, shares_weights, weights_of
-from assay.masks.units import Units
+from assay.masks.unit_kinds import Units
 from assay.objective import check_finite
 from assay.optimisers import Adam
 from assay.progress import report

@@ -9,7 +9,6 @@ NAMES: tuple[str, ...] = (
 
 if TYPE_CHECKING:
     from assay.models.addresses import load_subject as load_subject
-    from assay.models.addresses import task_of_run as task_of_run
     from assay.models.reference import ModelConfig as ModelConfig
     from assay.models.reference import build as build
     from assay.models.reference import configure as configure
@@ -25,7 +24,6 @@ _HOMES = {
     "rebuild": "reference",
     "size_names": "reference",
     "load_subject": "addresses",
-    "task_of_run": "addresses",
 }
 
 

@@ -4,7 +4,7 @@ import os
 import pickle
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -86,21 +86,6 @@ def _loaded(address: str, task: Task | None) -> Subject:
         choices=_FORMS,
         next_step="check the spelling, or train one with `assay train`",
     )
-
-
-def task_of_run(address: str, *, trust: Collection[str] = ()) -> Task | None:
-    """The task that a run directory was trained on; None when the address is not a run directory.
-
-    **Arguments:** `trust`: addresses of code that may be imported although only the directory names it.
-
-    **Raises:** `AssayError` as `load_task` does, and for code in `run.json` that is not in `trust`.
-    """
-    from assay.tasks import load_task  # local import: at access level 0 networks are loaded where tasks cannot be imported
-
-    record = Path(address) / RECORD
-    if not is_file(record):
-        return None
-    return load_task(RunDirectory.open(address).read_record().task, trust=trust, found_in=record)
 
 
 def _what_it_is(path: Path) -> str:

@@ -13,7 +13,7 @@ from assay.encoding.hugging_face import num_positions, refuse_hub_code, silent_t
 from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.models.causal_language import answers_sources
-from assay.models.shapes import only_shapes
+from assay.models.meta import only_shapes
 from assay.objective import PAD, Classification
 from assay.subject import Subject
 from assay.task import Task

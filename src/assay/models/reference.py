@@ -19,10 +19,10 @@ from assay.models.cppn import ACTIVATIONS, Cppn
 from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.gru import TokenGRU
 from assay.models.language_model import LanguageModel
+from assay.models.meta import only_shapes
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
 from assay.models.set_transformer import SetTransformer
-from assay.models.shapes import only_shapes
 from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
 from assay.models.variants import VARIANTS, vary

@@ -16,7 +16,7 @@ class PositionGrid(nn.Module):
 
     def __init__(self, width: int, size: int):
         super().__init__()
-        line = torch.linspace(0, 1, size, device="cpu")  # on the CPU even under assay.models.shapes
+        line = torch.linspace(0, 1, size, device="cpu")  # on the CPU even under assay.models.meta
         row, column = torch.meshgrid(line, line, indexing="ij")
         self.register_buffer("edges", torch.stack([row, column, 1 - row, 1 - column], 2), persistent=False)
         self.linear = nn.Linear(4, width)

@@ -23,7 +23,7 @@ occurs.
 from assay.substitution.coverage import KS as KS
 from assay.substitution.coverage import Reach as Reach
 from assay.substitution.coverage import k_coverage as k_coverage
-from assay.substitution.exchange import Synonyms as Synonyms
-from assay.substitution.exchange import synonyms as synonyms
+from assay.substitution.synonyms import Synonyms as Synonyms
+from assay.substitution.synonyms import synonyms as synonyms
 from assay.substitution.trained import NO_ANSWER as NO_ANSWER
 from assay.substitution.trained import Trained as Trained

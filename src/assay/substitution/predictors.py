@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from assay.substitution.coverage import Reach
-from assay.substitution.exchange import Synonyms
 from assay.substitution.fragments import ranges
 from assay.substitution.keys import key_of, members, sum_of
+from assay.substitution.synonyms import Synonyms
 from assay.substitution.trained import NO_ANSWER, Trained, majority
 
 MOST_ANSWERS = 1000  # most answers for predictors that fit one column for each

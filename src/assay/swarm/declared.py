@@ -1,4 +1,4 @@
-"""Problems declared in a TOML file: a Hugging Face folder, adapters of it, and texts with their answers.
+"""Problems by their addresses. A TOML file declares one of a Hugging Face folder, adapters of it, and texts with answers.
 
 ```toml
 base = "models/base"         # a folder with config.json, safetensors and a tokenizer
@@ -28,11 +28,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from assay.bounds import MOST_JSON, parse_toml, read_bytes
+from assay.encoding.hugging_face import load_tokenizer, num_positions
 from assay.errors import AssayError
+from assay.factory import call_factory
+from assay.models.hugging_face import load_hugging_face
 from assay.swarm.pool import ExpertPool, Space, Span
 from assay.swarm.problem import Problem
 from assay.swarm.scores import IGNORED, chance, exact_match, log_probability
 from assay.swarm.utility import ScoredItems, Utility
+from assay.swarm.worlds import WORLDS, make_world
 from assay.tasks.table_files import read_rows
 from assay.tasks.table_rows import TableRows
 
@@ -54,6 +58,33 @@ class ProblemFile(BaseModel):
     shared: tuple[str, ...] = ()
 
 
+def problem_at(address: str, *, seed: int = 0) -> Problem:
+    """The problem at an address: a TOML file, `world`, `world:missing-skill`,
+    `world:other-initialisations`, or `package.module:function`, a function without arguments that returns a `Problem`. Code
+    that the address names is executed.
+
+    **Raises:** `AssayError` for an unknown address, and for a function that returns something else.
+    """
+    if address.endswith(".toml"):
+        return problem_in(Path(address))
+    name, _, kind = address.partition(":")
+    if name == "world":
+        kinds = {one.replace(" ", "-"): one for one in WORLDS}
+        if kind and kind not in kinds:
+            raise AssayError("a world must be of a known kind", given=kind, choices=list(kinds))
+        return make_world(kinds.get(kind, WORLDS[0]), seed=seed)
+    if not kind:
+        raise AssayError(
+            "experts come from a .toml file, from a function of yours, package.module:function, or from a world made here",
+            given=address,
+            choices=["world", *(f"world:{one.replace(' ', '-')}" for one in WORLDS[1:])],
+        )
+    found = call_factory(name, kind)
+    if not isinstance(found, Problem):
+        raise AssayError("the function must return an assay.swarm.Problem", given=f"{address}, which returned {type(found)}")
+    return found
+
+
 def problem_in(path: Path) -> Problem:
     """The problem that a TOML file declares.
 
@@ -65,9 +96,6 @@ def problem_in(path: Path) -> Problem:
         problem = problem_in(Path("experts.toml"))
         print(problem.pool, len(problem.utility.items))
     """
-    from assay.encoding.hugging_face import load_tokenizer, num_positions
-    from assay.models.hugging_face import load_hugging_face
-
     declared = _declared(path)
     beside = path.parent
     folder = beside / declared.base

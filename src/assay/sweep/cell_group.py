@@ -1,7 +1,7 @@
 """A group of cells of one shape, which are trained together in one process, then audited one by one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,11 @@ from assay.instruments import load_instrument
 from assay.store import RunRecord
 from assay.subject import Subject
 from assay.sweep.plan import CellRecipe
+from assay.sweep.shape import CellShape
 from assay.training import DivergedError, PreparedRun, TrainingRecord, completed, fit_many
+
+MOST_TOGETHER = 16
+SMALL = 60e6  # most floating-point operations of one training step of a group
 
 
 class GroupMember(NamedTuple):
@@ -114,3 +118,23 @@ def _audited(name: str, ready: PreparedRun, trained: TrainingRecord, group: Cell
         audit=result,
         audit_seconds=time.process_time() - start,
     )
+
+
+def grouped(members: Sequence[GroupMember], shapes: Mapping[str, CellShape]) -> list[tuple[GroupMember, ...]]:
+    """Members grouped by shape; the groups that take longest come first, so that processes end at about the same time.
+
+    The result depends on the arguments only, not on the machine or on finished cells.
+    """
+    by_shape: dict[CellShape, list[GroupMember]] = {}
+    for member in members:
+        by_shape.setdefault(shapes[member.name], []).append(member)
+    groups = [
+        (shape.flops * shape.steps * len(chunk), tuple(chunk))
+        for shape, alike in by_shape.items()
+        for chunk in _cut(alike, MOST_TOGETHER if shape.flops <= SMALL else 1)
+    ]
+    return [group for _, group in sorted(groups, key=lambda sized: -sized[0])]
+
+
+def _cut(members: Sequence[GroupMember], size: int) -> list[Sequence[GroupMember]]:
+    return [members[start : start + size] for start in range(0, len(members), size)]

@@ -6,8 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from assay.jobs import one_thread
-from assay.sweep.cell_group import CellGroup, GroupMember, run_group
-from assay.sweep.grouping import grouped
+from assay.sweep.cell_group import CellGroup, GroupMember, grouped, run_group
 from assay.sweep.plan import SweepPlan
 from assay.sweep.shape import CellShape
 from assay.training import fit_many

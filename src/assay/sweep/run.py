@@ -11,10 +11,9 @@ from assay.display import DataFrameColumns, brief, number, page, table, words
 from assay.errors import AssayError
 from assay.jobs import Engine, run_unordered
 from assay.progress import Progress, Shown, shown
-from assay.sweep.cell_group import CellGroup, Failure, GroupMember, run_group
+from assay.sweep.cell_group import CellGroup, Failure, GroupMember, grouped, run_group
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell, Point
-from assay.sweep.grouping import grouped
 from assay.sweep.plan import SweepPlan
 from assay.sweep.refine import NUM_ROUNDS, next_cells
 from assay.sweep.rows import NOVEL, SEEN, Row, table_of, write_table

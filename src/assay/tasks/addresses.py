@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from assay.arguments import checked
-from assay.bounds import is_whole
+from assay.bounds import is_file, is_whole
 from assay.errors import AssayError, shortened
 from assay.factory import call_factory, is_importable, require_trust
-from assay.tasks.families import family_named, task_families
 from assay.tasks.family import TaskFamily
+from assay.tasks.registry import family_named, task_families
 
 if TYPE_CHECKING:
     import assay.task
@@ -55,6 +55,21 @@ def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | Non
         return _of_factory(name, rest)
     names = [family.name for family in task_families()]
     raise AssayError("there is no such task", given=address, choices=names, next_step=f"an address is {_FORMS}")
+
+
+def task_of_run(address: str, *, trust: Collection[str] = ()) -> "assay.task.Task | None":
+    """The task that a run directory was trained on; None when the address is not a run directory.
+
+    **Arguments:** `trust`: addresses of code that may be imported although only the directory names it.
+
+    **Raises:** `AssayError` as `load_task` does, and for code in `run.json` that is not in `trust`.
+    """
+    from assay.store import RECORD, RunDirectory
+
+    record = Path(address) / RECORD
+    if not is_file(record):
+        return None
+    return load_task(RunDirectory.open(address).read_record().task, trust=trust, found_in=record)
 
 
 def option_names(address: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from assay.errors import AssayError
 from assay.graph import FedTokens, Graph, GraphSplit
 from assay.objective import Classification
 from assay.task import Examples, Part, Split, Task, Tokens
-from assay.tasks.worlds import MOST_NAMES, WORLDS, World, WorldName, names, templates
+from assay.tasks.relation_trees import MOST_NAMES, WORLDS, World, WorldName, names, templates
 
 Novel = Literal["names", "relations", "both"]
 MOST_STEPS = 4

@@ -11,6 +11,7 @@ from assay.stats import keyed_generator
 from assay.task import Pool, Tokens
 from assay.tasks.language_words import ADJECTIVES, ID, MOST, NOUNS, WORDS
 from assay.tasks.odd_one_out import GroupedItems, OddOneOut
+from assay.tasks.pools import is_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,4 @@ class OddPhrases(OddOneOut):
     @property
     def _elsewhere(self) -> int:
         """A group outside the pool `base`."""
-        from assay.tasks.pools import is_in
-
         return int((~is_in(torch.arange(10_000, 10_100), "base")).nonzero()[0, 0]) + 10_000

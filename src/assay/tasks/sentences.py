@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from assay.errors import AssayError
 from assay.task import POOLS, Pool, Tokens
-from assay.tasks import words
+from assay.tasks import sentence_words as words
 from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import is_in
 

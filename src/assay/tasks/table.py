@@ -4,26 +4,28 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
 
 from assay.arguments import checked
-from assay.errors import AssayError
+from assay.errors import AssayError, shortened
 from assay.factory import require_trust
 from assay.figure import Level
 from assay.objective import Objective
-from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
-from assay.tasks.table_content import Content, first_word, read_content
+from assay.task import Examples, InputSpec, Part, Split, Swapped, Task, draw_rows
+from assay.tasks.table_content import Content, first_word, only_first, read_content
+from assay.tasks.table_executor import AddressedExecutor, Executor
 from assay.tasks.table_files import read_rows
 from assay.tasks.table_memory import content_of, rows_of, with_inputs
-from assay.tasks.table_rows import TableRows
-from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
+from assay.tasks.table_rows import TableRows, written
+from assay.tasks.table_schema import PartDeclaration, read_declaration
+from assay.tasks.table_split import check_follows, read_part, roles_of, rows_of_splits
 
-_ABSENT_PRESENT = ("absent", "present")
+SAME = 1e-6  # difference of scores below which two targets are the same
 
 
 class Table(Task):
@@ -78,21 +80,29 @@ class Table(Task):
         rows, roles = rows_of(parts, split)
         declared = [PartDeclaration(name=name) for name in parts]
         self._declare(rows, declared, tuple(parts))
-        self._rows = _splits(rows, roles, self, self._values)
+        self._rows = rows_of_splits(rows, roles, self, self._values)
         content = content_of(inputs, targets, objective, train=self._rows["train"], novel=self._rows["novel"], num=len(rows))
         self._fill(content)
         self.address = f"table in memory: sha256 {_digest(self._examples, self._rows)}"
         if executor is not None:
             if type(self) is Table:  # a table without an executor must not claim the ability to exchange parts
-                from assay.tasks.table_executor import ExecutedTable
-
                 self.__class__ = ExecutedTable  # pyrefly: ignore[bad-argument-type]  (it adds no fields of its own)
-            self._obey(executor, declared, with_inputs(rows, content), content)
+            if not isinstance(self, ExecutedTable):
+                rule = "a subclass of Table must define the result of an exchange"
+                raise AssayError(rule, next_step="give it a method `swap`")
+            if not callable(executor):
+                raise AssayError(
+                    "the executor of a table in memory is a function of (parts, row)",
+                    given=executor,
+                    next_step="give the function itself; only a table file names one by its address",
+                )
+            named = Executor(rows.path, getattr(executor, "__name__", type(executor).__name__), executor)
+            self._take(named, declared, with_inputs(rows, content), content, "")
 
     # Parts and splits are read first: they decide which rows are trained and which may lack an answer.
 
     def _declare(self, rows: TableRows, parts: Sequence[PartDeclaration], combines: tuple[str, ...]) -> None:
-        columns = [_read_part(part, rows) for part in parts]
+        columns = [read_part(part, rows) for part in parts]
         self.address, self.combines = f"table:{rows.path}", combines
         self.parts = tuple(column.part for column in columns)
         self._values = {column.part.name: column.values for column in columns}
@@ -101,7 +111,7 @@ class Table(Task):
         if math.prod(sizes) >= 2**63:
             raise AssayError(f"{rows.path}: the combined parts have too many combinations to number", given=f"values: {sizes}")
         for part in (part for part in parts if part.of):
-            _check_follows(part, self._values, rows)
+            check_follows(part, self._values, rows)
 
     def _fill(self, content: Content) -> None:
         self.input_spec, self.objective = content.input_spec, content.objective
@@ -110,13 +120,6 @@ class Table(Task):
         self._examples = Examples(content.inputs, content.targets, self._values, ids, self._amounts)
         # The network under test is scored on whole answers, or on the first word where novel rows have no answers.
         self._asked = first_word(self._examples) if content.first_word else self._examples
-
-    def _learn(self, path: Path, declared: Declaration, rows: TableRows, content: Content) -> None:
-        """Read further content from the files, in a subclass."""
-
-    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: TableRows, content: Content) -> None:
-        """Install an executor in memory."""
-        raise AssayError("a subclass of Table must define the result of an exchange", next_step="give it a method `swap`")
 
     def __repr__(self) -> str:
         return f"Table({self.address!r})"
@@ -133,6 +136,81 @@ class Table(Task):
         """Rows of `train` and of `seen`."""
         rows = torch.cat([self._rows["train"], self._rows["seen"]]).unique()
         return self._asked.take(rows[draw_rows(len(rows), n, replacement=False, generator=generator)])
+
+
+class ExecutedTable(Table):
+    """A table with an executor.
+
+    **Raises:** `AssayError` also when the executor cannot be found or does not return a row's own target.
+    """
+
+    def _take(
+        self, executor: Executor, parts: Sequence[PartDeclaration], rows: TableRows, content: Content, column: str
+    ) -> None:
+        """Install an executor, after a check on every row that has an answer."""
+        self._executor, self._encode, self._source = executor, content.encode, rows
+        self._declared = {part.name: part for part in parts}
+        self._answers: dict[tuple[object, ...], Tensor | None] = {}
+        keys = _keys(self._asked)
+        self._row_of = {key: index for index, key in reversed(list(enumerate(keys)))}
+        unanswered = () if content.complete else self._rows["novel"].tolist()
+        for index in sorted(set(range(len(rows))) - set(unanswered)):
+            self._check_own(index, column)
+
+    def _check_own(self, index: int, column: str) -> None:
+        own = self._examples.targets[index]
+        answer = self._executor(self._parts(index, index, ()), self._source.row(index))
+        target = None if answer is None else self._encode(answer)
+        objective = self.objective
+        if target is None or float(objective.score(objective.ideal(target[None]), own[None])) < 1 - SAME:
+            stands = written(self._source.cell(index, column)) if column else own.tolist()
+            raise AssayError(
+                f"{self._source.path}, {self._source.where(index)}: the executor {self._executor.name} must give every row "
+                f"its own target{f', column {column!r}' if column else ''}",
+                given=written(answer),
+                next_step=f"the row has {shortened(stands)}: correct the executor, or the parts that it is given",
+            )
+
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        """Targets after an exchange. A part that follows from others is exchanged by exchanging these together; it is -1 where
+        no row shows what follows.
+
+        Undefined where the executor returns None, or an answer that no row has.
+        """
+        moved = self.part(part).of or (part,)
+        bases, sources = ([self._row_of[key] for key in _keys(examples)] for examples in (base, source))
+        found = [self._answer(*pair, moved) for pair in zip(bases, sources, strict=True)]
+        defined = torch.tensor([answer is not None for answer in found], dtype=torch.bool)
+        targets = base.targets.clone()
+        for index, answer in enumerate(found):
+            if answer is not None:
+                targets[index] = only_first(answer) if self._asked is not self._examples else answer
+        shown = {one.name: (source if one.name in moved else base).parts[one.name] for one in self.parts if not one.of}
+        parts = {one.name: self._follows(one.name, one.of, shown) if one.of else shown[one.name] for one in self.parts}
+        return Swapped(targets, parts, self.combination_id(parts), defined)
+
+    def _answer(self, base: int, source: int, moved: tuple[str, ...]) -> Tensor | None:
+        values = self._parts(base, source, moved)
+        key = (base, *values.values())
+        if key not in self._answers:
+            answer = self._executor(values, self._source.row(base))
+            self._answers[key] = None if answer is None else self._encode(answer)
+        return self._answers[key]
+
+    def _parts(self, base: int, source: int, moved: tuple[str, ...]) -> dict[str, Any]:
+        """The values as written in the table: those of the base, except for the moved ones."""
+        values = {}
+        for name, declared in self._declared.items():
+            if not declared.of:
+                cell = self._source.cell(source if name in moved else base, declared.source)
+                values[name] = cell[0] if isinstance(cell, list) else cell
+        return values
+
+    def _follows(self, name: str, of: tuple[str, ...], shown: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        known = zip(*(self._examples.parts[one].tolist() for one in (*of, name)), strict=True)
+        table = {tuple(row[:-1]): row[-1] for row in known}
+        keys = zip(*(shown[one].tolist() for one in of), strict=True)
+        return torch.tensor([table.get(values, -1) for values in keys], dtype=torch.int64)
 
 
 def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True) -> Table:
@@ -165,18 +243,18 @@ def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True
     declared = read_declaration(path)
     kind: type[Table] = Table
     if declared.executor is not None and executes:
-        from assay.tasks.table_executor import ExecutedTable
-
         require_trust(declared.executor, found_in=path, trust=trust)
         kind = ExecutedTable
     task = object.__new__(kind)
     rows = read_rows(declared.data, texts=declared.texts, files=declared.files)
     task._declare(rows, declared.parts, declared.combined)
     task.address = f"table:{path}"
-    task._rows = _splits(rows, _roles(path, declared, rows, task, task._values), task, task._values)
+    task._rows = rows_of_splits(rows, roles_of(path, declared, rows, task, task._values), task, task._values)
     content = read_content(path, declared, rows, train=task._rows["train"], novel=task._rows["novel"])
     task._fill(content)
-    task._learn(path, declared, rows, content)
+    if isinstance(task, ExecutedTable):
+        assert declared.executor is not None
+        task._take(AddressedExecutor(path, declared.executor), declared.parts, rows, content, declared.target.source)
     return task
 
 
@@ -188,141 +266,8 @@ def _digest(examples: Examples, rows: Mapping[Split, Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
-# Parts
-
-
-class _PartColumn(NamedTuple):
-    part: Part
-    values: Int[Tensor, " n"]
-    amounts: Float[Tensor, " n"] | None
-
-
-def _read_part(declared: PartDeclaration, rows: TableRows) -> _PartColumn:
-    if declared.graded:
-        amounts = rows.floats([declared.source])
-        if amounts.shape[1] != 1:
-            raise rows.error(0, declared.source, "a graded part has one number", f"a list of {amounts.shape[1]}")
-        values = (amounts[:, 0] != 0).long()
-        if len(values.unique()) < 2:
-            raise _one_value(declared, rows, _ABSENT_PRESENT[int(values[0])])
-        return _PartColumn(Part(declared.name, _ABSENT_PRESENT, graded=True), values, amounts[:, 0])
-    cells = [value_name(cell) for cell in rows.column(declared.source)]
-    found: list[str] = []
-    allowed = None if declared.values is None else dict.fromkeys(declared.values)
-    for index, cell in enumerate(cells):
-        if cell is None:
-            rule = "the value of a part must be text, a whole number, true or false (amounts need graded = true)"
-            raise rows.error(index, declared.source, rule, rows.cell(index, declared.source))
-        if allowed is not None and cell not in allowed:
-            raise rows.error(index, declared.source, f"no such value of part {declared.name!r}", cell, tuple(allowed))
-        found.append(cell)
-    names = declared.values or _in_order(set(found))
-    if len(names) < 2:
-        raise _one_value(declared, rows, names[0])
-    number = {name: index for index, name in enumerate(names)}
-    return _PartColumn(Part(declared.name, tuple(names), of=declared.of), torch.tensor([number[cell] for cell in found]), None)
-
-
-def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"]], rows: TableRows) -> None:
-    first: dict[tuple[int, ...], int] = {}
-    own = values[declared.name].tolist()
-    for index, known in enumerate(zip(*(values[name].tolist() for name in declared.of), strict=True)):
-        other = first.setdefault(known, index)
-        if own[other] != own[index]:
-            rule = (
-                f"part {declared.name!r} must follow from {', '.join(declared.of)}, which are the same in {rows.where(other)}"
-            )
-            raise rows.error(index, declared.source, rule, rows.cell(index, declared.source))
-
-
-def _in_order(names: set[str]) -> list[str]:
-    """Names sorted by value when all are whole numbers, else alphabetically."""
-    try:
-        return sorted(names, key=int)
-    except ValueError:
-        return sorted(names)
-
-
-def _one_value(declared: PartDeclaration, rows: TableRows, value: str) -> AssayError:
-    return AssayError(
-        f"{rows.path}: part {declared.name!r} must take at least two values, or there is nothing to combine",
-        given=f"only {value!r} in column {declared.source!r} of {rows.path.name}",
-        next_step="add rows with another value, or leave it out of the parts",
-    )
-
-
-# Splits
-
-
-def _roles(
-    path: Path, declared: Declaration, rows: TableRows, task: Task, values: Mapping[str, Int[Tensor, " n"]]
-) -> list[str]:
-    """The role of each row, from a column or from a list of novel combinations."""
-    split = declared.split
-    if split is None:
-        return ["train"] * len(rows)
-    if split.column is not None:
-        roles = rows.column(split.column)
-        for index, role in enumerate(roles):
-            if role not in SPLITS:
-                raise rows.error(index, split.column, "no such split", role, SPLITS)
-        return roles
-    combinations = _combined(task, values)
-    novel = _listed_combinations(path, split.novel or (), rows, task, set(combinations))
-    return ["novel" if combination in novel else "train" for combination in combinations]
-
-
-def _combined(task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in torch.stack([values[name] for name in task.combines], 1).tolist()]
-
-
-def _splits(
-    rows: TableRows, roles: Sequence[str], task: Task, values: Mapping[str, Int[Tensor, " n"]]
-) -> dict[Split, Int[Tensor, " rows"]]:
-    """The rows of each split. Where no row has the role train, those with seen are trained; where none has seen, those with
-    train are scored as seen."""
-    if "train" not in roles:
-        roles = ["train" if role == "seen" else role for role in roles]
-    if "train" not in roles:
-        raise AssayError(f"{rows.path}: the split must have train rows", given=f"only {', '.join(sorted(set(roles)))}")
-    combinations = _combined(task, values)
-    first_train = {}
-    for index in reversed(range(len(rows))):
-        if roles[index] == "train":
-            first_train[combinations[index]] = index
-    for index, (role, combination) in enumerate(zip(roles, combinations, strict=True)):
-        trained_at = first_train.get(combination)
-        if role == "novel" and trained_at is not None:
-            raise AssayError(
-                f"{rows.path}: a novel combination must not occur in train, or the test leaks",
-                given=f"{task.combination_name(combination)}: novel in {rows.where(index)}, train in {rows.where(trained_at)}",
-                next_step=f"declare it one or the other, or take more parts into `combines` (now {', '.join(task.combines)})",
-            )
-        if role == "seen" and trained_at is None:
-            raise AssayError(
-                f"{rows.path}: rows of the split seen must have combinations that occur in train",
-                given=f"{task.combination_name(combination)} in {rows.where(index)}",
-                next_step="call it novel, or add train rows of this combination",
-            )
-    of_role = {role: torch.tensor([index for index, own in enumerate(roles) if own == role]).long() for role in SPLITS}
-    return {**of_role, "seen": of_role["seen"] if "seen" in roles else of_role["train"]}
-
-
-def _listed_combinations(
-    path: Path, listed: Sequence[Sequence[str]], rows: TableRows, task: Task, present: set[tuple[int, ...]]
-) -> set[tuple[int, ...]]:
-    novel = set()
-    numbers = {name: {value: index for index, value in enumerate(task.part(name).values)} for name in task.combines}
-    for given in listed:
-        combination = []
-        for name, value in zip(task.combines, given, strict=True):
-            if value not in numbers[name]:
-                raise AssayError(f"{path}: split.novel: no such value of part {name!r}", given=value, choices=numbers[name])
-            combination.append(numbers[name][value])
-        if tuple(combination) not in present:
-            raise AssayError(
-                f"{path}: split.novel: a novel combination needs rows to be tested on",
-                given=f"{task.combination_name(combination)} is in no row of {rows.path.name}",
-            )
-        novel.add(tuple(combination))
-    return novel
+def _keys(examples: Examples) -> list[bytes]:
+    """For every example a key of its whole content, as bytes. Rows with equal keys are represented by the first."""
+    columns = [*examples.inputs.values(), examples.targets, *examples.parts.values(), *examples.amounts.values()]
+    tables = [np.ascontiguousarray((column.flatten(1) if column.ndim > 1 else column[:, None]).numpy()) for column in columns]
+    return [b"".join(table[index].tobytes() for table in tables) for index in range(len(examples))]

@@ -22,7 +22,7 @@ from assay.task import Examples, Part, Split, Task, TokenSequence, draw_rows
 from assay.tasks.treebank import as_bytes
 from assay.tasks.tuples import unravel
 from assay.text.corpus import END, SYMBOLS, Corpus, read_text, symbols_of
-from assay.text.words import WORD, Vocabulary
+from assay.text.word_counts import WORD, Vocabulary
 
 Name = Literal[
     "tinyshakespeare", "gutenberg", "gutenberg_a", "gutenberg_b", "genesis_en", "genesis_fr", "genesis_sv", "wikitext2"

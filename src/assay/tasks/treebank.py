@@ -183,7 +183,7 @@ def _sentences(task: Treebank) -> Mapping[GraphSplit, _TreebankSide]:
 def _registered(name: Name) -> dict[GraphSplit, Path]:
     data_set, stems = _FILES[name]
     paths = {stem: f"{name}-ud-{stem}.conllu" for stem in stems.values()}
-    known = {file.path.rpartition("/")[2]: file.path for file in get(data_set).files}
+    known = {path.rpartition("/")[2]: path for path in get(data_set).hashes}
     return {split: fetch(data_set, known[paths[stem]]) for split, stem in stems.items()}
 
 

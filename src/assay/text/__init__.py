@@ -21,5 +21,5 @@ from assay.text.prequential import with_parameters as with_parameters
 from assay.text.shuffles import SHUFFLES as SHUFFLES
 from assay.text.shuffles import Shuffler as Shuffler
 from assay.text.shuffles import reordered as reordered
-from assay.text.words import Vocabulary as Vocabulary
-from assay.text.words import words_of as words_of
+from assay.text.word_counts import Vocabulary as Vocabulary
+from assay.text.word_counts import words_of as words_of

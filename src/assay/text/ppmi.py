@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from assay.bounds import check_whole
 from assay.errors import AssayError
-from assay.text.words import Vocabulary, words_of
+from assay.text.word_counts import Vocabulary, words_of
 
 WINDOW, DIMENSIONS, SMOOTHING, MOST_WORDS = 4, 200, 0.75, 6_000
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.bounds import check_whole
 from assay.errors import AssayError
-from assay.text.words import Vocabulary
+from assay.text.word_counts import Vocabulary
 
 _PIECE = re.compile(r"[^\W\d_]+|[\W\d_]+")
 _SENTENCE_END = re.compile(r"[.!?]|\n")

@@ -28,11 +28,11 @@ from torch.nn import functional as F
 from assay.evidence import Evidence
 from assay.instrument import Random, Readings, run
 from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.curves import curves
 from assay.instruments.recombination.drawn import StateRecipe
 from assay.instruments.recombination.instrument import BUDGETS
 from assay.instruments.recombination.items import HELD
+from assay.instruments.recombination.patched import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.rules import resolves
 from assay.objective import Regression
 from assay.subject import Subject

@@ -12,7 +12,7 @@ from assay.evidence import Interval
 from assay.stats import jackknife
 from assay.text import Corpus, NGrams, Shuffler, Vocabulary
 from assay.text.leftover import TokenRules, mixture_bits, unexplained
-from assay.text.words import WORD
+from assay.text.word_counts import WORD
 
 CONTEXT_WORDS, FEWEST_WORDS = 10, 30
 MOST_BEFORE = 256

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from assay.figure import ITSELF, Matrix
 from assay.instruments.langue.systems import CONTENT, FEWEST_WORDS, NEAREST
 from assay.relations import calibrated, cosine, mutual_neighbours, mutual_null, nearest
-from assay.text.words import frequency_bins
+from assay.text.word_counts import frequency_bins
 
 NETWORK = "the network"
 

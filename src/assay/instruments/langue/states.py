@@ -24,7 +24,7 @@ from assay.relations import (
 )
 from assay.relations.cka import cka_null
 from assay.text import Corpus
-from assay.text.words import WORD, frequency_bins
+from assay.text.word_counts import WORD, frequency_bins
 
 MOST_CONTEXT = 12  # the most words in a context
 Groups = Int[np.ndarray, " n"] | None

@@ -16,7 +16,7 @@ from assay.stats import MIN_UNITS
 from assay.subject import Subject
 from assay.task import Task, TokenSequence
 from assay.text import GivesCorpus, Shuffler, Vocabulary, ppmi_vectors, reordered
-from assay.text.words import shared_words
+from assay.text.word_counts import shared_words
 
 NEAREST = 10
 FEWEST_WORDS = 3 * NEAREST

@@ -15,7 +15,7 @@ from assay.instruments.langue.systems import COUNTS, NUM_GROUPS, Systems
 from assay.relations import Match, category_agreement, cosine, gromov_wasserstein, match_categories, power_curve
 from assay.relations.categories import clusters
 from assay.relations.permutations import permutations
-from assay.text.words import frequency_bins
+from assay.text.word_counts import frequency_bins
 
 _FEWEST_OF_GROUP = 3
 

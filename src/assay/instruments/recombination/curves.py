@@ -10,9 +10,9 @@ from torch import Tensor
 from assay.cuts import Cut
 from assay.errors import AssayError, shortened
 from assay.instrument import NotEnough, Random
-from assay.instruments.recombination.answers import NETWORK, Outputs, RateKey, Reader, Variant
 from assay.instruments.recombination.drawn import RecombinationDraw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.recombination.patched import NETWORK, Outputs, RateKey, Reader, Variant
 from assay.instruments.recombination.rates import CS, ES, Rates
 from assay.instruments.recombination.rules import Between, combined_between, may_be_headline, resolves
 from assay.subject import Subject

@@ -10,12 +10,12 @@ from torch import Tensor
 from assay.display import number
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
-from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.budgets import BUDGETS, CombiningBudget
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
 from assay.instruments.recombination.curves import NetworkCurves, curves, holding, label
 from assay.instruments.recombination.drawn import ALL, SUM, RecombinationDraw, StateRecipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.recombination.patched import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, P, Rate
 from assay.instruments.recombination.rules import ABOVE_CHANCE
 from assay.instruments.recombination.words import PAIRED, RELABELLED, no_headline_cut, notes

@@ -7,10 +7,10 @@ from assay.display import number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, DetailTable, Level, Line, Plot, Stretch
 from assay.instrument import Notes
-from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED
 from assay.instruments.recombination.curves import AtCut, NetworkCurves, at_headline, holding, interval, label
 from assay.instruments.recombination.drawn import ALL, RecombinationDraw, StateRecipe, best_constant
 from assay.instruments.recombination.items import HELD, OUTSIDE
+from assay.instruments.recombination.patched import NETWORK, RANDOM, SCRAMBLED
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, Rate
 from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
 from assay.stats import mean_interval

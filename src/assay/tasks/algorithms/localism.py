@@ -72,7 +72,7 @@ def fed_its_own(blocks: Sequence[FedInput]) -> AnsweredInputs:
 
     Example::
 
-        fed = fed_its_own(localism_blocks(fetch("pcfg-set", "model_predictions/lstms2s/localism/run=1.txt").read_text()))
+        fed = fed_its_own(localism_blocks(fetch("pcfg-set", "lstms2s_localism_run1.txt").read_text()))
         labels = labelled(fed.computations, fed.predicted)
     """
     domain = NumberedTexts()

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch import nn
 
-from assay.models.shapes import only_shapes
+from assay.models.meta import only_shapes
 
 BUILDS = """
 import sys

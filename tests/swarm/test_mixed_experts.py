@@ -8,7 +8,7 @@ from torch import Generator, nn
 from assay.errors import AssayError
 from assay.swarm.evaluate import Evaluator
 from assay.swarm.judge import judged
-from assay.swarm.mixture import mixture_of
+from assay.swarm.mixed_experts import mixture_of
 from assay.swarm.problem import Problem
 from assay.swarm.scores import exact_match, log_probability
 from assay.swarm.study import StudyPlan, study

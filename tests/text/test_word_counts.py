@@ -9,7 +9,7 @@ import pytest
 from assay.errors import AssayError
 from assay.text import SHUFFLES, Shuffler, Vocabulary, ppmi_vectors, reordered, words_of
 from assay.text.ppmi import cooccurrences, ppmi
-from assay.text.words import frequency_bins, shared_words
+from assay.text.word_counts import frequency_bins, shared_words
 
 TEXT = "The cat sat on the mat. A dog ran! Did the CAT see it?\nIt did not, it slept.\n"
 

@@ -59,7 +59,7 @@ def mixture_of(networks: Mapping[str, nn.Module], *, vocabulary: int, span: Span
 
     Example::
 
-        >>> from assay.swarm.mixture import mixture_of
+        >>> from assay.swarm.mixed_experts import mixture_of
         >>> first = torch.nn.Embedding(5, 5)
         >>> second = torch.nn.Sequential(torch.nn.Embedding(5, 2), torch.nn.Linear(2, 5))
         >>> network, pool = mixture_of({"first": first, "second": second}, vocabulary=5)

@@ -10,7 +10,7 @@ from assay.models import load_subject
 from assay.models.cppn import coordinates
 from assay.models.evolved import draw_graph
 from assay.tasks import load_task
-from assay.tasks.picture import with_random_phases
+from assay.tasks.evolved_picture import with_random_phases
 from assay.training import train
 
 

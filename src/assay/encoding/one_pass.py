@@ -1,4 +1,4 @@
-"""Encoding in one pass over the texts: batches of similar length, tokens pooled to nodes by one sparse product."""
+"""Encoding of texts in one pass: the choice of an encoder, batches of similar length, tokens pooled to nodes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,18 +10,40 @@ from torch import Tensor
 
 from assay.encoding.encoded import Encoded, EncodedHeader, Refused, check_same, open_states, read_head, write_head
 from assay.encoding.encoder import Encoder, PreparedTexts
+from assay.encoding.fed import MOST_SITES, FedEncoder
+from assay.encoding.hugging_face import HuggingFaceEncoder
 from assay.errors import AssayError
-from assay.graph import Graph
-from assay.instrument import Progress, report
+from assay.graph import FeedsGraphs, Graph
+from assay.progress import report
+from assay.subject import Subject
 
 BATCH_TOKENS = 2_048  # tokens of a batch, padding included
 LIKE = 0.75  # shortest text of a batch, as a share of the longest: padding costs as much as words
 FLUSH = 16  # batches between two writes of the header
 
 
-def encode(
-    encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = report
-) -> Encoded:
+def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None) -> Encoder:
+    """The encoder of a task's texts with this subject: on the task's own tokens where it provides them, else on the tokenizer
+    beside the subject's weights.
+
+    **Arguments:** `most_layers`: the most layers to read, at least two, evenly spaced; None for all of a Hugging Face model,
+    and for the default of `FedEncoder` on other networks.
+
+    **Raises:** `AssayError` when there are neither.
+    """
+    if isinstance(task, FeedsGraphs):
+        return FedEncoder(subject, task, most_sites=MOST_SITES if most_layers is None else min(MOST_SITES, most_layers))
+    if getattr(subject.module, "name_or_path", ""):
+        whole = HuggingFaceEncoder.of(subject)
+        return whole if most_layers is None else whole.thinned(most_layers)
+    raise AssayError(
+        "words need a tokenizer: a Hugging Face folder has one, and a task may feed tokens of its own",
+        given=f"{type(subject.module).__name__}, which is no Hugging Face model",
+        next_step="load the subject from the folder that `save_pretrained` wrote, or give the task a method `feed`",
+    )
+
+
+def encode(encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None) -> Encoded:
     """States of every node at every layer: the mean over the tokens of each of its words, then over these words.
 
     Texts that the encoder refuses are left out and listed in `Encoded.refused`.
@@ -50,7 +72,7 @@ def encode(
     if folder is None:
         states = torch.zeros(len(encoder.layers), starts[-1], 0, dtype=torch.float16)
         for done, batch in enumerate(batches):
-            progress("encoding", done / len(batches))
+            report("encoding", done / len(batches))
             rows, pooled = _pooled(prepared, graphs, batch, first_row)
             if not done:  # the first batch gives the width
                 states = pooled.new_empty(len(pooled), starts[-1], pooled.shape[2])
@@ -80,7 +102,7 @@ def encode(
         for done in range(head.done, head.batches):
             if done % FLUSH == 0:
                 _keep(folder, head, kept_map, done)
-            progress("encoding", done / head.batches)
+            report("encoding", done / head.batches)
             rows, pooled = _pooled(prepared, graphs, batches[done], first_row)
             states[:, rows] = pooled
         head = _keep(folder, head, kept_map, head.batches)
