@@ -22,7 +22,7 @@ from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, ReadNetwork, balanced, by_unit, positions_used, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, energy_by_unit, positions_used, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -70,11 +70,13 @@ class FractureBudget(Budget):
     - `irregular`: networks trained alike on outputs without the regularity, each of which may take `irregular_seconds` of CPU
       time.
     - `scales`, `draws`: of noise.
-    - `products`: numbers in responses of weights used at several positions; where they are more, fewer examples are taken.
+    - `products`: numbers in responses of weights used at several positions; `gradients`: of outputs by units, which are held in
+      memory. Where they are more, fewer examples are taken.
     """
 
     examples: int
     products: float
+    gradients: float
     shuffles: int = 5
     irregular: int = 0
     irregular_seconds: float = 0.0
@@ -83,10 +85,12 @@ class FractureBudget(Budget):
 
 
 BUDGETS: Mapping[Effort, FractureBudget] = {
-    "quick": FractureBudget(examples=400, products=4e7, copies=5),
-    "standard": FractureBudget(examples=4_096, products=2e8, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
+    "quick": FractureBudget(examples=400, products=4e7, gradients=4e7, copies=5),
+    "standard": FractureBudget(
+        examples=4_096, products=2e8, gradients=8e7, copies=5, draws=5, irregular=3, irregular_seconds=120.0
+    ),
     "full": FractureBudget(
-        examples=4_096, products=2e9, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf
+        examples=4_096, products=2e9, gradients=4e8, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf
     ),
 }
 
@@ -261,12 +265,13 @@ class Fracture(Instrument[FractureDraw]):
 
 
 def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
-    """Examples whose responses this effort has room for. Weights that are used at one position need none of their own, and
-    those at a few need one for each position where that is fewer than one for each output."""
+    """Examples whose responses and gradients this effort has room for. Weights that are used at one position need no responses
+    of their own, and those at a few need one for each position where that is fewer than one for each output."""
     layers = read_layers(subject, {name: values[:2] for name, values in regular.examples.inputs.items()}, centred=False).layers
     used = [(one, len(positions_used(one))) for one in layers]
     products = sum(min(len(one.gradients), at) * one.weight.numel() for one, at in used if at > 1)
-    return min(budget.examples, int(budget.products // max(1, products)))
+    gradients = sum(one.gradients[:, :1].numel() for one in layers)
+    return min(budget.examples, int(budget.products // max(1, products)), int(budget.gradients // max(1, gradients)))
 
 
 def _why_not_trained(subject: Subject, task: Task, budget: FractureBudget) -> str:
@@ -334,7 +339,7 @@ def _over_parts(read: ReadNetwork, data: FractureDraw) -> list[Values]:
     if not asked:
         return []
     every = torch.stack([mask for *_, masks in asked for mask in masks])
-    energies = [energies_over(by_unit(layer), every, data.groups) for layer in read.layers]
+    energies = [energies_over(layer, every, data.groups) * energy_by_unit(layer) for layer in read.layers]
     found, start = [], 0
     for metric, about, measure, masks in asked:
         found.append(left_out(metric, about, measure, [energy[:, start : start + len(masks)] for energy in energies]))
