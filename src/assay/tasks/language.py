@@ -88,8 +88,8 @@ class Language(SlotTask):
     - sentences of a grammar with relative clauses, which have trees (`assay.graph.GivesGraphs`);
     - text, the lines of all kinds word by word (`assay.text.GivesCorpus`).
 
-    The exchange of both articles is a regularity, and a number follows from the words in two steps, of which the first can be
-    asked alone.
+    The exchange of `costs` and `lacks` is a regularity, which reflects the number, and a number follows from the words in two
+    steps, of which the first can be asked alone.
 
     **Arguments:** those of `SlotTask`; `cue` puts a word before the article.
 
@@ -311,18 +311,21 @@ class Language(SlotTask):
     # The ability DeclaresRegularities
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained lines up to a number with either article, whose exchange changes no answer. Parts are the verbs. None is
-        declared with dealt answers or a free cue, which an exchange changes."""
+        """Trained lines with `costs` and the same with `lacks`, whose exchange takes the number to 30 less it. Each combination
+        is in one pair of lines. Parts are both verbs. None is declared with dealt answers or a free cue, which an exchange
+        changes."""
         if self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         known = self.combinations("seen")
-        chosen = torch.randperm(len(known) * len(PRICED), generator=generator)[: n // 2].repeat_interleave(2)
-        adjective, noun = known[chosen // len(PRICED)].unbind(1)
-        verb, article = chosen % len(PRICED), torch.arange(len(chosen)) % 2
+        adjective, noun = known[torch.randperm(len(known), generator=generator)[: n // 2]].repeat_interleave(2, 0).unbind(1)
+        row = torch.arange(len(noun))
+        exchanged = COSTS, LACKS
+        verb, article = torch.tensor([PRICED.index(name) for name in exchanged])[row % 2], row // 2 % len(ARTICLES)
         examples = self._filled({"adjective": adjective, "noun": noun, "verb": verb, "article": article}, "seen", generator)
-        move = torch.arange(len(chosen)).view(-1, 2).flip(1).flatten()
-        exchange = Regularity.generated("exchange of the articles", [move], num_outputs=len(WORDS))
-        parts = {f"verb {name}": (verb == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(PRICED)}
+        outputs, numbers = torch.arange(len(WORDS)), torch.arange(MOST_WORTH + 1)
+        outputs[_FIRST_NUMBER + numbers] = _FIRST_NUMBER + MOST_WORTH - numbers
+        exchange = Regularity.generated(f"exchange of {COSTS} and {LACKS}", [row.view(-1, 2).flip(1).flatten()], [outputs])
+        parts = {f"verb {name}": (row % 2 == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(exchanged)}
         return Regular(examples, (exchange,), parts)
 
     # The ability DeclaresComputation
