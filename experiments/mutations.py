@@ -184,8 +184,8 @@ FAULTS = (
     Fault(
         "a network beside itself as one of its weights in another order",
         "instruments/fracture/instrument.py",
-        "        for number in range(0 if made else shuffles):",
-        "        for number in range(shuffles):",
+        "        for number in range(0 if own.kept.made_anew else data.budget.shuffles):",
+        "        for number in range(data.budget.shuffles):",
         ("tests/instruments/fracture/test_contexts.py",),
     ),
     Fault(

@@ -188,29 +188,24 @@ class Fracture(Instrument[FractureDraw]):
         return {name: trained_on(task.irregular(seed), network, name=name, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: FractureDraw, rng: Random) -> Reading:
-        return self._read(network, data, rng, shuffles=data.budget.shuffles)
+        own = self.read_copy(network, data, None, rng)
+        names, others = [row[0] for row in own.kept.layers], []
+        for number in range(0 if own.kept.made_anew else data.budget.shuffles):
+            with suppress(NotEnough):
+                others.append(_of_regularities(*_read(shuffled(network, names, rng("shuffle", number)), data), data)[0])
+        values = list(own.values)
+        for k, beside in enumerate(zip(*others, strict=True)):  # values of regularities come first
+            values[k] = _with_shuffles(values[k], beside)
+        return own._replace(values=values)
 
-    def read_copy(self, network: Subject, data: FractureDraw, own: Reading, rng: Random) -> Reading:
-        return self._read(network, data, rng, shuffles=0)  # with the noise, which the figure shows
-
-    def _read(self, network: Subject, data: FractureDraw, rng: Random, *, shuffles: int) -> Reading:
-        centred = isinstance(data.objective, Classification)
-        read = finite(read_layers(network, data.inputs, centred=centred))
-        gauged = [balanced(layer) for layer in read.layers]
+    def read_copy(self, network: Subject, data: FractureDraw, own: Reading | None, rng: Random) -> Reading:
+        """With the noise, which the figure shows, and without weights in another order."""
+        read, gauged = _read(network, data)
         check_outputs(read, data.regular)
         values, found = _of_regularities(read, gauged, data)
-        names = [layer.name for layer in read.layers]
-        others = []
-        made = made_anew(network, names)
-        for number in range(0 if made else shuffles):
-            other = read_layers(shuffled(network, names, rng("shuffle", number)), data.inputs, centred=centred)
-            with suppress(NotEnough):
-                finite(other)
-                others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
-        values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
         hangs = carried(network, data.inputs, read)
         values += [
-            *likeness(gauged, read, data.regular, data.groups, hangs, logits=centred),
+            *likeness(gauged, read, data.regular, data.groups, hangs, logits=isinstance(data.objective, Classification)),
             *_over_parts(read, data),
             *_of_maps(read, gauged, data),
         ]
@@ -229,8 +224,8 @@ class Fracture(Instrument[FractureDraw]):
             )
             for convention in CONVENTIONS
         }
-        own = found[first.name]
-        return Reading(values, FractureKept(found, _table(read, data, own), shaken, read.unread, hangs, made))
+        made = made_anew(network, [layer.name for layer in read.layers])
+        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, hangs, made))
 
     def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: FractureKept = readings.own.kept
@@ -262,6 +257,12 @@ class Fracture(Instrument[FractureDraw]):
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings=settings,
         )
+
+
+def _read(network: Subject, data: FractureDraw) -> tuple[ReadNetwork, list[Layer]]:
+    """Responses of a network, as they are and in the balanced gauge. **Raises:** `NotEnough` where they are not finite."""
+    read = finite(read_layers(network, data.inputs, centred=isinstance(data.objective, Classification)))
+    return read, [balanced(layer) for layer in read.layers]
 
 
 def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
