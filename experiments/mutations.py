@@ -184,8 +184,8 @@ FAULTS = (
     Fault(
         "a network beside itself as one of its weights in another order",
         "instruments/fracture/instrument.py",
-        "        for number in range(0 if made else shuffles):",
-        "        for number in range(shuffles):",
+        "        for number in range(0 if own.kept.made_anew else data.budget.shuffles):",
+        "        for number in range(data.budget.shuffles):",
         ("tests/instruments/fracture/test_contexts.py",),
     ),
     Fault(
@@ -289,8 +289,8 @@ FAULTS = (
     Fault(
         "of the positions at which a layer is used, the first alone",
         "responses.py",
-        "    return (layer.gradients != 0).any(3).any(0).any(0).nonzero()[:, 0]",
-        "    return (layer.gradients != 0).any(3).any(0).any(0).nonzero()[:1, 0]",
+        "    return responds.nonzero()[:, 0]",
+        "    return responds.nonzero()[:1, 0]",
         ("tests/test_responses.py",),
     ),
     Fault(
@@ -896,6 +896,48 @@ FAULTS = (
         "        ([3, 7], [1.0, 0.5], [1, 2])",
         "        ([7, 3], [0.5, 1.0], [2, 1])",
         ("tests/test_docstring_examples.py",),
+    ),
+    Fault(
+        "an overlap of examples without the move of the outputs",
+        "responses.py",
+        "        own, other = (layer.gradients[one][:, used].double() for one in (output, moved))",
+        "        own, other = (layer.gradients[one][:, used].double() for one in (output, output))",
+        ("tests/test_responses.py",),
+    ),
+    Fault(
+        "energies in the gauge of units scaled on one side alone",
+        "responses.py",
+        "    return _inverse(scale_out).square()[:, None] * scale_in.square()",
+        "    return _inverse(scale_out).square()[:, None] * torch.ones_like(scale_in)",
+        ("tests/test_responses.py",),
+    ),
+    Fault(
+        "gradients of more examples than there is room for",
+        "instruments/fracture/instrument.py",
+        "    return min(budget.examples, int(budget.products // max(1, products)), int(budget.gradients // max(1, gradients)))",
+        "    return min(budget.examples, int(budget.products // max(1, products)))",
+        ("tests/instruments/fracture/test_exchanged_numbers.py",),
+    ),
+    Fault(
+        "costs and lacks exchanged as if the number stayed",
+        "tasks/language.py",
+        "        outputs[_FIRST_NUMBER + numbers] = _FIRST_NUMBER + MOST_WORTH - numbers",
+        "        outputs[_FIRST_NUMBER + numbers] = _FIRST_NUMBER + numbers",
+        ("tests/tasks/test_language.py",),
+    ),
+    Fault(
+        "a search for a mask among subnormal numbers",
+        "masks/search.py",
+        "    with undisturbed(module), subnormals_flushed(), kept_prefix(module, units, inputs) as prefix:",
+        "    with undisturbed(module), kept_prefix(module, units, inputs) as prefix:",
+        ("tests/masks/test_search.py",),
+    ),
+    Fault(
+        "subnormal numbers flushed after the search as well",
+        "isolation.py",
+        "        torch.set_flush_denormal(before)",
+        "        torch.set_flush_denormal(True)",
+        ("tests/test_isolation.py",),
     ),
 )
 

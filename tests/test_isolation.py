@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from assay import load_instrument, load_task
 from assay.audit import audit
 from assay.instrument import run
-from assay.isolation import GlobalDraws, seeded, undisturbed
+from assay.isolation import GlobalDraws, seeded, subnormals_flushed, undisturbed
 from assay.subject import Subject
 from assay.training import TrainingConfig, fit, fit_many
 from assay.training.cohort import Separate
@@ -207,3 +207,17 @@ def test_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path):
     disturb(3)
     train_cohort(Separate([continued], [task], [config]), checkpoint=tmp_path / "checkpoint")
     assert all(torch.equal(value, continued.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_subnormal_numbers_are_flushed_inside_alone():
+    halved = lambda: float(torch.tensor(torch.finfo(torch.float32).tiny) / 2)  # noqa: E731
+    assert halved() > 0
+    with subnormals_flushed():
+        assert halved() == 0
+        with subnormals_flushed():
+            pass
+        assert halved() == 0
+    assert halved() > 0
+    with pytest.raises(KeyError), subnormals_flushed():
+        raise KeyError
+    assert halved() > 0

@@ -10,7 +10,16 @@ from assay.errors import AssayError
 from assay.models.cppn import coordinates
 from assay.models.evolved import skull
 from assay.regularity import Regularity
-from assay.responses import Layer, balanced, by_unit, overlap_of_rows, overlap_of_weights, positions_used, read_layers
+from assay.responses import (
+    Layer,
+    balanced,
+    by_unit,
+    energy_by_unit,
+    overlap_of_rows,
+    overlap_of_weights,
+    positions_used,
+    read_layers,
+)
 from assay.subject import Subject
 
 
@@ -159,6 +168,24 @@ def test_sums_over_weights_and_over_examples_agree(network):
     for layer in read_layers(subject, inputs).layers:
         for each in (layer, by_unit(layer), balanced(layer)):
             assert float(overlap_of_rows(each, rows).sum()) == pytest.approx(float(overlap_of_weights(each, rows).sum()))
+
+
+def test_the_energy_by_unit_is_that_in_the_gauge(network):
+    subject, inputs = network
+    for layer in read_layers(subject, inputs).layers:
+        torch.testing.assert_close(overlap_of_weights(layer) * energy_by_unit(layer), overlap_of_weights(by_unit(layer)))
+
+
+def test_units_are_rescaled_to_equal_mean_squares(network):
+    """What a unit gives and what is pulled at it, on either side of a layer, from the activations themselves."""
+    subject, inputs = network
+    for layer in read_layers(subject, inputs).layers:
+        made = by_unit(layer)
+        for size, pull in (
+            (made.inputs.square().mean((0, 1)), (made.gradients @ made.weight).square().mean((0, 1, 2))),
+            ((made.inputs @ made.weight.T).square().mean((0, 1)), made.gradients.square().mean((0, 1, 2))),
+        ):
+            torch.testing.assert_close(size, pull)
 
 
 def test_a_chunk_is_no_other_than_the_whole(network, monkeypatch):

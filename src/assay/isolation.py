@@ -80,6 +80,27 @@ def _states() -> tuple:
 
 
 @contextmanager
+def subnormals_flushed() -> Iterator[None]:
+    """Context in which this thread's results below the smallest normal number are 0, where the processor can. Arithmetic with
+    subnormal numbers is up to a hundred times slower.
+
+    ```python
+    >>> with subnormals_flushed():
+    ...     float(torch.tensor(1e-38) / 2)
+    0.0
+    >>> float(torch.tensor(1e-38) / 2) > 0
+    True
+    ```
+    """
+    before = float(torch.tensor(torch.finfo(torch.float32).tiny) / 2) == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Context with every submodule in evaluation mode, so that no batch statistics are stored; modes are restored
     afterwards."""

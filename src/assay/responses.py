@@ -97,12 +97,13 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     for name in own:
         if not _is_its_map(modules[name], entering[f"{name}:in"], given[f"{name}:out"]):
             del modules[name]  # it has its own forward, such as an adapter: its weights are not read
-    leaving: dict[str, list[Tensor]] = {name: [] for name in modules}
-    for direction in torch.eye(flat.shape[1], dtype=outputs.dtype):
+    leaving: dict[str, Tensor] = {}
+    for k, direction in enumerate(torch.eye(flat.shape[1], dtype=outputs.dtype)):
         weighted = (direction - direction.mean() if centred else direction).expand(num, -1).reshape(outputs.shape)
         found = subject.gradients(inputs, [f"{name}:out" for name in modules], weighted)
         for name in modules:
-            leaving[name].append(found[f"{name}:out"])
+            of_output = found[f"{name}:out"]
+            leaving.setdefault(name, of_output.new_empty(flat.shape[1], *of_output.shape))[k] = of_output
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
     layers = tuple(_tied([layer for layer in every if layer.inputs.shape[1]], modules))
     live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
@@ -186,8 +187,7 @@ def _outgoing(module: nn.Module) -> int:
     return module.out_features if isinstance(module, nn.Linear) else getattr(module, "out_channels")  # noqa: B009
 
 
-def _layer(name: str, module: nn.Module, entering: Tensor, leaving: Sequence[Tensor]) -> Layer:
-    gradients = torch.stack(list(leaving))
+def _layer(name: str, module: nn.Module, entering: Tensor, gradients: Tensor) -> Layer:
     if isinstance(module, nn.Conv2d):
         if module.groups != 1 or module.padding_mode != "zeros" or isinstance(module.padding, str):
             raise AssayError(
@@ -247,7 +247,10 @@ def overlap_of_weights(
 def positions_used(layer: Layer) -> Int[Tensor, " u"]:
     """Those at which some output responds to the layer for some example; a network that answers at its last position has
     layers that are used there alone."""
-    return (layer.gradients != 0).any(3).any(0).any(0).nonzero()[:, 0]
+    responds = torch.zeros(layer.gradients.shape[2], dtype=torch.bool)
+    for of_output in layer.gradients:
+        responds |= of_output.abs().sum((0, 2)) != 0
+    return responds.nonzero()[:, 0]
 
 
 def _over_pairs_of_positions(
@@ -277,14 +280,13 @@ def overlap_of_rows(
     """The sum of these products over all weights, for each example. It is invariant under rotations of either side of the
     layer."""
     used = positions_used(layer)
-    a, g = layer.inputs[:, used].double(), layer.gradients[:, :, used].double()
-    moved_a, moved_g = (a, g) if rows is None else (a[rows], g[:, rows])
-    if outputs is not None and not torch.equal(outputs, torch.arange(len(g))):
-        moved_g = moved_g[outputs]
-    if len(used) == 1:
-        return (a[:, 0] * moved_a[:, 0]).sum(1) * (g[:, :, 0] * moved_g[:, :, 0]).sum((0, 2))
-    between = torch.einsum("pti,psi->pts", a, moved_a)
-    return (between * torch.einsum("cptj,cpsj->pts", g, moved_g)).sum((1, 2))
+    rows = torch.arange(len(layer.inputs)) if rows is None else rows
+    a = layer.inputs[:, used].double()
+    between, total = a @ a[rows].mT, a.new_zeros(len(a), len(used), len(used))
+    for output, moved in enumerate(range(len(layer.gradients)) if outputs is None else outputs.tolist()):
+        own, other = (layer.gradients[one][:, used].double() for one in (output, moved))
+        total += own @ other[rows].mT
+    return (between * total).sum((1, 2))
 
 
 # Gauges
@@ -296,12 +298,29 @@ def by_unit(layer: Layer) -> Layer:
     The result is invariant under rescaling of units between two layers, and an unused unit counts as 0 (the gauge of a balanced
     realisation, Moore 1981, unit by unit). It is not invariant under rotations.
     """
-    a, g = layer.inputs.double(), layer.gradients.double()
-    size_in, size_out = a.square().mean((0, 1)), (a @ layer.weight.T).square().mean((0, 1))
-    pull_in, pull_out = (g @ layer.weight).square().mean((0, 1, 2)), g.square().mean((0, 1, 2))
-    scale_in, scale_out = _ratio(pull_in, size_in), _ratio(pull_out, size_out)
+    scale_in, scale_out = _scales_of(layer)
     weight = layer.weight * scale_out[:, None] * _inverse(scale_in)
-    return replace(layer, weight=weight, inputs=a * scale_in, gradients=g * _inverse(scale_out))
+    return replace(layer, weight=weight, inputs=layer.inputs * scale_in, gradients=layer.gradients * _inverse(scale_out))
+
+
+def energy_by_unit(layer: Layer) -> Float[Tensor, "j i"]:
+    """What the energy of every weight is multiplied by in the gauge of `by_unit`."""
+    scale_in, scale_out = _scales_of(layer)
+    return _inverse(scale_out).square()[:, None] * scale_in.square()
+
+
+def _scales_of(layer: Layer) -> tuple[Float[Tensor, " i"], Float[Tensor, " j"]]:
+    """What `by_unit` multiplies activations by on either side."""
+    return _unit_scales(layer.weight, _moment(layer.inputs), _moment_of_gradients(layer))
+
+
+def _unit_scales(
+    weight: Float[Tensor, "j i"], of_inputs: Float[Tensor, "i i"], of_gradients: Float[Tensor, "j j"]
+) -> tuple[Float[Tensor, " i"], Float[Tensor, " j"]]:
+    """From the second moments of inputs and gradients."""
+    size_out = ((weight @ of_inputs) * weight).sum(1).clamp(min=0)
+    pull_in = ((of_gradients @ weight) * weight).sum(0).clamp(min=0)
+    return _ratio(pull_in, of_inputs.diagonal()), _ratio(of_gradients.diagonal(), size_out)
 
 
 def _ratio(above: Tensor, below: Tensor) -> Tensor:
@@ -322,17 +341,31 @@ def balanced(layer: Layer) -> Layer:
     units with the identity or a rescaling of those with ReLU; unused directions count as 0. With A and G the second moments on
     one side, the metric is the geometric mean of A^-1 and G. Its weights are NaN, since no basis is chosen.
     """
-    layer = by_unit(layer)  # first, so that the threshold does not depend on the scales of units
-    a, g, weight = layer.inputs, layer.gradients, layer.weight
-    of_inputs, of_gradients = _moment(a), _moment(g)
-    inputs = a @ _balancing(of_inputs, weight.T @ of_gradients @ weight)
-    gradients = g @ _balancing(of_gradients, weight @ of_inputs @ weight.T)
-    return replace(layer, inputs=inputs, gradients=gradients, weight=torch.full_like(weight, torch.nan))
+    of_inputs, of_gradients = _moment(layer.inputs), _moment_of_gradients(layer)
+    # By unit first, so that the threshold does not depend on the scales of units.
+    scale_in, scale_out = _unit_scales(layer.weight, of_inputs, of_gradients)
+    pull_out = _inverse(scale_out)
+    weight = layer.weight * scale_out[:, None] * _inverse(scale_in)
+    of_inputs, of_gradients = scale_in[:, None] * of_inputs * scale_in, pull_out[:, None] * of_gradients * pull_out
+    into = scale_in[:, None] * _balancing(of_inputs, weight.T @ of_gradients @ weight)
+    out = pull_out[:, None] * _balancing(of_gradients, weight @ of_inputs @ weight.T)
+    gradients = torch.empty(layer.gradients.shape, dtype=torch.float64)
+    for own, changed in zip(layer.gradients, gradients, strict=True):
+        torch.matmul(own.double(), out, out=changed)
+    return replace(layer, inputs=layer.inputs.double() @ into, gradients=gradients, weight=torch.full_like(weight, torch.nan))
 
 
 def _moment(values: Tensor) -> Float[Tensor, "d d"]:
-    flat = values.flatten(0, -2)
+    flat = values.flatten(0, -2).double()
     return flat.T @ flat / max(1, len(flat))
+
+
+def _moment_of_gradients(layer: Layer) -> Float[Tensor, "j j"]:
+    """Over examples, positions and outputs, one output at a time, in memory for one."""
+    found = torch.zeros(layer.gradients.shape[3], layer.gradients.shape[3], dtype=torch.float64)
+    for of_output in layer.gradients:
+        found += _moment(of_output)
+    return found / max(1, len(layer.gradients))
 
 
 def _balancing(own: Float[Tensor, "d d"], dual: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:

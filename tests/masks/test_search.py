@@ -225,3 +225,16 @@ def test_no_problem_is_refused_and_one_is_enough():
 def test_falling_prices_are_refused():
     with pytest.raises(AssayError, match="must rise"):
         list(path(Planted(), units_of(Planted()), asking(0, 5), loss=F.cross_entropy, prices=[1.0, 0.0], generator=Generator()))
+
+
+def test_no_subnormal_number_slows_a_search():
+    class Watched(Planted):
+        def forward(self, x):
+            seen.append(float(torch.tensor(torch.finfo(torch.float32).tiny) / 2))
+            return super().forward(x)
+
+    seen: list[float] = []
+    module = Watched()
+    search(module, units_of(module), asking(0, 20), loss=F.cross_entropy, price=0.01, generator=Generator().manual_seed(0))
+    assert len(seen) > 1
+    assert not any(seen)

@@ -158,15 +158,34 @@ def test_every_step_is_asked_by_a_line_of_its_own(task, generator):
     assert (wrong[inner] != graphs.values[inner]).all()
 
 
-def test_the_exchange_of_articles_changes_no_answer(task, generator):
+def test_the_exchange_of_costs_and_lacks_reflects_the_number(task, generator):
     found = task.regular(60, generator=generator)
     (exchange,) = found.regularities
     assert len(found.examples) == 60
-    for rows in exchange.rows:
-        assert torch.equal(found.examples.targets[rows], found.examples.targets)
-    article = found.examples.parts["article"]
-    assert torch.equal(article[exchange.rows[1]], 1 - article)
-    assert len(set(map(tuple, found.examples.inputs["tokens"].tolist()))) == 60
+    parts, (rows, outputs) = found.examples.parts, (exchange.rows[1], exchange.outputs[1])
+    assert torch.equal(found.examples.targets[rows], outputs[found.examples.targets])
+    assert {name: bool((parts[name][rows] == parts[name]).all()) for name in parts} == {
+        "adjective": True, "noun": True, "verb": False, "article": True, "worth": True,
+    }  # fmt: skip
+    written = [words for words, _ in told(found.examples)]
+    for k, moved in enumerate(rows.tolist()):
+        assert {written[k][-1], written[moved][-1]} == {"costs", "lacks"}
+    worth = NUMBERS[:31]
+    assert [WORDS[k] for k in outputs[[ID[word] for word in worth]].tolist()] == [*reversed(worth)]
+    others = [k for k, word in enumerate(WORDS) if word not in worth]
+    assert outputs[others].tolist() == others
+
+
+@pytest.mark.parametrize("coverage", [0.2, 0.8])
+def test_every_trained_combination_is_in_one_pair_of_lines(coverage, generator):
+    task = Language(coverage=coverage)
+    found = task.regular(10**6, generator=generator)
+    assert found.examples.combination.unique(return_counts=True)[1].tolist() == [2] * len(task.combinations("train"))
+
+
+@pytest.mark.parametrize("option", [{"targets": "table"}, {"cue": "free"}])
+def test_where_an_exchange_changes_answers_or_inputs_none_is_declared(option, generator):
+    assert not Language(**option).regular(60, generator=generator).regularities
 
 
 def test_a_cue_stands_before_the_phrase(generator):

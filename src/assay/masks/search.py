@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
-from assay.isolation import undisturbed
+from assay.isolation import subnormals_flushed, undisturbed
 from assay.masks.mask import Mask
 from assay.masks.prefix import kept_prefix
 from assay.masks.relaxations import ContinuousSparsification, Relaxation
@@ -153,7 +153,8 @@ def search(
     steps = config.steps if after is None else config.later_steps
     every = max(1, steps // config.checks) if config.checks else steps + 1
     sizes, trace, before = units.sizes(), [], training.kept
-    with undisturbed(module), kept_prefix(module, units, inputs) as prefix:
+    # A mask close to 0 makes many weights and slopes subnormal, which would double the time or more.
+    with undisturbed(module), subnormals_flushed(), kept_prefix(module, units, inputs) as prefix:
         for step in range(steps):
             rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
             rows = rows.to(training.device)

@@ -90,8 +90,8 @@ class Language(SlotTask):
     - sentences of a grammar with relative clauses, with their dependency trees (`assay.graph.GivesGraphs`);
     - text: lines of all kinds, predicted word by word (`assay.text.GivesCorpus`).
 
-    Exchanging the two articles is a declared symmetry. The number follows from the words in two steps, and a line with `costs`
-    queries the first step alone.
+    Exchanging `costs` and `lacks` is a declared regularity: it reflects the number. The number follows from the words in two
+    steps, and a line with `costs` queries the first step alone.
 
     **Arguments:** those of `SlotTask`; the word of `cue` stands before the article.
 
@@ -313,18 +313,21 @@ class Language(SlotTask):
     # The ability DeclaresRegularities
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained lines of prices with both articles, whose exchange changes no answer. Parts are the verbs. With permuted
-        answers or a free cue the exchange does change answers, and none is declared."""
+        """Trained lines with `costs`, each with the same line with `lacks`; their exchange turns a number w into 30 - w. Each
+        combination is in one pair of lines. Parts are both verbs. With permuted answers or a free cue the exchange is no
+        symmetry, and none is declared."""
         if self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         known = self.combinations("seen")
-        chosen = torch.randperm(len(known) * len(PRICED), generator=generator)[: n // 2].repeat_interleave(2)
-        adjective, noun = known[chosen // len(PRICED)].unbind(1)
-        verb, article = chosen % len(PRICED), torch.arange(len(chosen)) % 2
+        adjective, noun = known[torch.randperm(len(known), generator=generator)[: n // 2]].repeat_interleave(2, 0).unbind(1)
+        row = torch.arange(len(noun))
+        exchanged = COSTS, LACKS
+        verb, article = torch.tensor([PRICED.index(name) for name in exchanged])[row % 2], row // 2 % len(ARTICLES)
         examples = self._filled({"adjective": adjective, "noun": noun, "verb": verb, "article": article}, "seen", generator)
-        move = torch.arange(len(chosen)).view(-1, 2).flip(1).flatten()
-        exchange = Regularity.generated("exchange of the articles", [move], num_outputs=len(WORDS))
-        parts = {f"verb {name}": (verb == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(PRICED)}
+        outputs, numbers = torch.arange(len(WORDS)), torch.arange(MOST_WORTH + 1)
+        outputs[_FIRST_NUMBER + numbers] = _FIRST_NUMBER + MOST_WORTH - numbers
+        exchange = Regularity.generated(f"exchange of {COSTS} and {LACKS}", [row.view(-1, 2).flip(1).flatten()], [outputs])
+        parts = {f"verb {name}": (row % 2 == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(exchanged)}
         return Regular(examples, (exchange,), parts)
 
     # The ability DeclaresComputation

@@ -94,6 +94,14 @@ def test_a_network_with_many_responses_is_read_on_fewer_examples():
     assert 12 <= taken["transformer"] <= 1e6 / (BASE * least)
 
 
+def test_a_network_is_read_on_as_many_examples_as_its_gradients_have_room_for():
+    quick = replace(Fracture().budgets["quick"], gradients=2e5)
+    subject = Subject(build("transformer", TASK, generator=Generator().manual_seed(0), width=16))
+    data = draw(Fracture(budgets={"quick": quick}), subject, TASK, effort="quick", seed=0)
+    layers = read_layers(subject, data.inputs, centred=True).layers
+    assert 1e5 < sum(layer.gradients.numel() for layer in layers) <= 2e5
+
+
 def test_where_no_exchange_was_trained_there_is_not_enough_data():
     task = Digits(base=3, digits=2, coverage=0.04)
     subject = Subject(build("transformer", task, generator=Generator().manual_seed(0), width=16))

@@ -22,7 +22,7 @@ from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, ReadNetwork, balanced, by_unit, positions_used, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, energy_by_unit, positions_used, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -70,11 +70,13 @@ class FractureBudget(Budget):
     - `irregular`: networks trained alike on outputs without the regularity, each of which may take `irregular_seconds` of CPU
       time.
     - `scales`, `draws`: of noise.
-    - `products`: numbers in responses of weights used at several positions; where they are more, fewer examples are taken.
+    - `products`: numbers in responses of weights used at several positions; `gradients`: of outputs by units, which are held in
+      memory. Where they are more, fewer examples are taken.
     """
 
     examples: int
     products: float
+    gradients: float
     shuffles: int = 5
     irregular: int = 0
     irregular_seconds: float = 0.0
@@ -83,10 +85,12 @@ class FractureBudget(Budget):
 
 
 BUDGETS: Mapping[Effort, FractureBudget] = {
-    "quick": FractureBudget(examples=400, products=4e7, copies=5),
-    "standard": FractureBudget(examples=4_096, products=2e8, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
+    "quick": FractureBudget(examples=400, products=4e7, gradients=4e7, copies=5),
+    "standard": FractureBudget(
+        examples=4_096, products=2e8, gradients=8e7, copies=5, draws=5, irregular=3, irregular_seconds=120.0
+    ),
     "full": FractureBudget(
-        examples=4_096, products=2e9, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf
+        examples=4_096, products=2e9, gradients=4e8, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf
     ),
 }
 
@@ -184,29 +188,24 @@ class Fracture(Instrument[FractureDraw]):
         return {name: trained_on(task.irregular(seed), network, name=name, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: FractureDraw, rng: Random) -> Reading:
-        return self._read(network, data, rng, shuffles=data.budget.shuffles)
+        own = self.read_copy(network, data, None, rng)
+        names, others = [row[0] for row in own.kept.layers], []
+        for number in range(0 if own.kept.made_anew else data.budget.shuffles):
+            with suppress(NotEnough):
+                others.append(_of_regularities(*_read(shuffled(network, names, rng("shuffle", number)), data), data)[0])
+        values = list(own.values)
+        for k, beside in enumerate(zip(*others, strict=True)):  # values of regularities come first
+            values[k] = _with_shuffles(values[k], beside)
+        return own._replace(values=values)
 
-    def read_copy(self, network: Subject, data: FractureDraw, own: Reading, rng: Random) -> Reading:
-        return self._read(network, data, rng, shuffles=0)  # with the noise, which the figure shows
-
-    def _read(self, network: Subject, data: FractureDraw, rng: Random, *, shuffles: int) -> Reading:
-        centred = isinstance(data.objective, Classification)
-        read = finite(read_layers(network, data.inputs, centred=centred))
-        gauged = [balanced(layer) for layer in read.layers]
+    def read_copy(self, network: Subject, data: FractureDraw, own: Reading | None, rng: Random) -> Reading:
+        """With the noise, which the figure shows, and without weights in another order."""
+        read, gauged = _read(network, data)
         check_outputs(read, data.regular)
         values, found = _of_regularities(read, gauged, data)
-        names = [layer.name for layer in read.layers]
-        others = []
-        made = made_anew(network, names)
-        for number in range(0 if made else shuffles):
-            other = read_layers(shuffled(network, names, rng("shuffle", number)), data.inputs, centred=centred)
-            with suppress(NotEnough):
-                finite(other)
-                others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
-        values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
         hangs = carried(network, data.inputs, read)
         values += [
-            *likeness(gauged, read, data.regular, data.groups, hangs, logits=centred),
+            *likeness(gauged, read, data.regular, data.groups, hangs, logits=isinstance(data.objective, Classification)),
             *_over_parts(read, data),
             *_of_maps(read, gauged, data),
         ]
@@ -225,8 +224,8 @@ class Fracture(Instrument[FractureDraw]):
             )
             for convention in CONVENTIONS
         }
-        own = found[first.name]
-        return Reading(values, FractureKept(found, _table(read, data, own), shaken, read.unread, hangs, made))
+        made = made_anew(network, [layer.name for layer in read.layers])
+        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, hangs, made))
 
     def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: FractureKept = readings.own.kept
@@ -260,13 +259,20 @@ class Fracture(Instrument[FractureDraw]):
         )
 
 
+def _read(network: Subject, data: FractureDraw) -> tuple[ReadNetwork, list[Layer]]:
+    """Responses of a network, as they are and in the balanced gauge. **Raises:** `NotEnough` where they are not finite."""
+    read = finite(read_layers(network, data.inputs, centred=isinstance(data.objective, Classification)))
+    return read, [balanced(layer) for layer in read.layers]
+
+
 def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
-    """Examples whose responses this effort has room for. Weights that are used at one position need none of their own, and
-    those at a few need one for each position where that is fewer than one for each output."""
+    """Examples whose responses and gradients this effort has room for. Weights that are used at one position need no responses
+    of their own, and those at a few need one for each position where that is fewer than one for each output."""
     layers = read_layers(subject, {name: values[:2] for name, values in regular.examples.inputs.items()}, centred=False).layers
     used = [(one, len(positions_used(one))) for one in layers]
     products = sum(min(len(one.gradients), at) * one.weight.numel() for one, at in used if at > 1)
-    return min(budget.examples, int(budget.products // max(1, products)))
+    gradients = sum(one.gradients[:, :1].numel() for one in layers)
+    return min(budget.examples, int(budget.products // max(1, products)), int(budget.gradients // max(1, gradients)))
 
 
 def _why_not_trained(subject: Subject, task: Task, budget: FractureBudget) -> str:
@@ -334,7 +340,7 @@ def _over_parts(read: ReadNetwork, data: FractureDraw) -> list[Values]:
     if not asked:
         return []
     every = torch.stack([mask for *_, masks in asked for mask in masks])
-    energies = [energies_over(by_unit(layer), every, data.groups) for layer in read.layers]
+    energies = [energies_over(layer, every, data.groups) * energy_by_unit(layer) for layer in read.layers]
     found, start = [], 0
     for metric, about, measure, masks in asked:
         found.append(left_out(metric, about, measure, [energy[:, start : start + len(masks)] for energy in energies]))

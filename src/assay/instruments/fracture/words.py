@@ -139,9 +139,10 @@ def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Ma
         plots.append(Plot(title=f"Coherent share of the change, {convention}", subtitle=how, lines=tuple(lines)))
     curve = Curve(
         name="Noise on the weights",
-        across="mean square change of the outputs, as a share of their variance",
+        across="change, as a share of the outputs' variance",
         plots=tuple(plots),
-        caption="At the same size of change, a network of shared parts changes coherently. Each point is one scale of noise.",
+        caption="At the same size of change, a network of shared parts changes coherently. Each point is one scale of noise; a "
+        "change is a mean square.",
         level=0,
     )
     rows = []
