@@ -22,6 +22,7 @@ from assay.tasks.table_files import read_rows
 from assay.tasks.table_memory import content_of, rows_of, with_inputs
 from assay.tasks.table_rows import TableRows
 from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
+from assay.tasks.table_words import RowWords, vocabulary_of
 
 _ABSENT_PRESENT = ("absent", "present")
 
@@ -63,6 +64,7 @@ class Table(Task):
     input_spec: InputSpec | None
     objective: Objective
     level: Level
+    _words: RowWords | None = None
 
     @checked
     def __init__(
@@ -129,6 +131,14 @@ class Table(Task):
         rows, examples = self._rows[split], self._examples if split == "train" else self._asked
         return examples.take(rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)])
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """Rows as they stand in the file; empty of tensors in memory (`assay.task.WritesInputs`)."""
+        return self._words.inputs(examples) if self._words else []
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        """Answers that are texts in words; empty of others (`assay.task.WritesExamples`)."""
+        return self._words.answers(answers) if self._words else []
+
     def trained_examples(self, n: int, *, generator: Generator) -> Examples:
         """Rows of `train` and of `seen`."""
         rows = torch.cat([self._rows["train"], self._rows["seen"]]).unique()
@@ -176,6 +186,7 @@ def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True
     task._rows = _splits(rows, _roles(path, declared, rows, task, task._values), task, task._values)
     content = read_content(path, declared, rows, train=task._rows["train"], novel=task._rows["novel"])
     task._fill(content)
+    task._words = RowWords(declared, rows, content, vocabulary_of(content))
     task._learn(path, declared, rows, content)
     return task
 

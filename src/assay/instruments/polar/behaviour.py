@@ -48,12 +48,14 @@ class Behaviour:
     - `name`, `unit`: of the score, in [0, 1].
     - `run`: scores `(n,)` with what the site's states are put through; None changes nothing.
     - `clusters` `(n,)`: examples of one cluster are no independent units.
+    - `texts`: of every example, where each is a cluster.
     """
 
     name: str
     unit: str
     run: Callable[[Change | None], Float[Tensor, " n"]]
     clusters: Int[Tensor, " n"]
+    texts: tuple[str, ...] = ()
 
 
 def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generator: Generator) -> Behaviour | str:
@@ -78,7 +80,7 @@ def agreement(
     # pyrefly: ignore[not-callable]  (a method of every model of transformers)
     if encoder.module.get_output_embeddings() is None:
         return "the model has no head that predicts tokens"
-    inputs, places, forms = encoder.choices(task.continuations(num, generator=generator))
+    inputs, places, forms, sentences = encoder.choices(task.continuations(num, generator=generator))
     if not len(forms):
         return "no sentence of the task has a right and a wrong form that are one token each"
 
@@ -91,7 +93,8 @@ def agreement(
             right.append((chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float())
         return torch.cat(right)
 
-    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(forms)))
+    texts = tuple(f"{' '.join(one.graph.words)} (or {one.wrong})" for one in sentences)
+    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(forms)), texts)
 
 
 def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
@@ -140,6 +143,7 @@ def lost_without(
     return Values(
         metric=LOST[behaviour.name, subspace].key,
         units=units.mean(0),
+        ids=cluster_means(whole, behaviour.clusters).ids,
         interval=fitted_interval(units, bounds=(-1.0, 1.0)) if len(bases) > 1 else None,
         unit=behaviour.unit,
         controls=(
