@@ -267,7 +267,7 @@ class Evidence(DataFrameColumns):
     - `settings`: every setting that the numbers depend on.
     - `inputs`: the network's inputs as text, by kind of unit (`Measure.unit_of`) and id, or index from 0 where a measure has no
       ids; by `Measure.label` where a measure has other units of that kind.
-    - `images`: the same as pictures, PNG in base64; `answers`: what the network answered, as text.
+    - `images`: the same as pictures, PNG in base64, and `pictured`: what they show; `answers`: the network's answers as text.
 
     Example::
 
@@ -296,6 +296,7 @@ class Evidence(DataFrameColumns):
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     images: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    pictured: str = ""
     answers: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def __post_init__(self):

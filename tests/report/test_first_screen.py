@@ -147,8 +147,8 @@ def curves(**changes):
         ("the combining", {"Cs", "C", "random subspace"}, "the combining breaks"),
         ("the way in", {"Cs", "C", "E", "random subspace"}, "the way in breaks"),
         ("nothing found", {"Cs", "C", "random subspace"}, "nothing breaks"),
-        ("not resolved", {"Cs", "C", "random subspace"}, "far below"),
-        (None, {"Cs", "C", "random subspace"}, "far below"),
+        ("not resolved", {"Cs", "C", "random subspace"}, "is far below"),
+        (None, {"Cs", "C", "random subspace"}, "is far below"),
     ],
 )
 def test_the_caption_says_axes_lines_bars_and_shading_and_what_follows_in_50_words(breaks, lines, concludes):

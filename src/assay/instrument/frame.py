@@ -242,6 +242,7 @@ class Notes(NamedTuple):
     settings: Mapping[str, str | int | float | bool | None] = {}
     inputs: Mapping[str, Mapping[int, str]] = {}
     images: Mapping[str, Mapping[int, str]] = {}
+    pictured: str = ""
     answers: Mapping[str, Mapping[int, str]] = {}
 
 

@@ -230,6 +230,7 @@ def _read(
         settings={"effort": effort, **_plain(asdict(budget)), **notes.settings},
         inputs=_cut(notes.inputs),
         images=notes.images,
+        pictured=notes.pictured,
         answers=_cut(notes.answers),
     )
 

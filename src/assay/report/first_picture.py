@@ -19,7 +19,7 @@ CONCLUSIONS: Mapping[object, str] = {
     "the way in": f"{OF_INPUTS}, novel inputs answered alike, lies below C: the way in breaks.",
     "nothing found": "C stays with Cs: nothing breaks.",
 }
-OPEN = "C far below Cs: combining fails there."
+OPEN = "Combining fails where C is far below Cs."
 
 
 @dataclass(frozen=True)

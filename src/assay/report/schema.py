@@ -63,8 +63,8 @@ def report_bytes(audit: Audit) -> bytes:
 def read_report(path: Path | str) -> Audit:
     """The audit in a `report.json`, or in the directory that holds one.
 
-    **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of another version, and the folder when the
-    audit in it was not finished.
+    **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of another version, and the folder when
+    the audit in it was not finished.
 
     Example::
 

@@ -141,9 +141,10 @@ def _units(
     names = [combination_name(task, one) if by_combination else f"{measure.unit_of} {one}" for one in ids]
     nulls = [null for null in measure.nulls if null.units is not None and null.units.shape[1] == len(names)]
     means = [_means(null.units) for null in nulls if null.units is not None]
-    shown = _ends(values, [by_combination and one in examples for one in ids], most)
     texts, answers = (item.stored_of(name, measure)[1] for name in ("inputs", "answers"))
     key, pictured = item.stored_of("images", measure)
+    has_example = [unit in pictured or (by_combination and one in examples) for unit, one in zip(measure.ids, ids, strict=True)]
+    shown = _ends(values, has_example, most)
     rows = tuple(
         UnitRow(
             name=names[k],

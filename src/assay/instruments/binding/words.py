@@ -124,6 +124,7 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
             *(() if isinstance(kept.grouping, str) else grouping_figures(kept.grouping)),
         ),
         settings={"objects in a scene": kept.base, "verdict": kept.word, "segments": place},
+        pictured="The input, its true objects and, where they were read, the network's segments.",
         images=pictures_of(measures, _shown(data, kept, measures)),
     )
 

@@ -261,6 +261,7 @@ class Fracture(Instrument[FractureDraw]):
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings=settings,
+            pictured="The inputs of an orbit.",
             **data.shown,
         )
 

@@ -155,6 +155,7 @@ class Subnetworks(Instrument[Problems]):
             warnings=tuple(_warnings(found)),
             not_tested=tuple(_not_tested(found.parts, len(data.budget.penalties))),
             figures=(table, path_curve(paths, labels), *found.tables),
+            pictured="The items of a problem.",
             **_problems_shown(data, measures),
             settings={
                 "unit": self.unit,
