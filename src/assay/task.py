@@ -354,7 +354,15 @@ class WritesInputs(Protocol):
 
 @runtime_checkable
 class WritesExamples(WritesInputs, Protocol):
-    """Ability: inputs and answers as text, for people to read."""
+    """Ability: inputs and answers as text, for people to read.
+
+    Example::
+
+        >>> from assay.task import WritesExamples
+        >>> task = assay.load_task("lists")
+        >>> isinstance(task, WritesExamples), task.answer_texts(torch.tensor([0])) == [task.part("attribute").values[0]]
+        (True, True)
+    """
 
     def answer_texts(self, answers: Tensor) -> Sequence[str]:
         """Targets, or the most likely classes of an output, as text; empty where there is none for them."""
