@@ -40,6 +40,7 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         warnings.append(
             "States were not exchanged: no site holds a vector for every token through which all of the input passes."
         )
+    shown = _in_words(data, kept, measures)
     return Notes(
         summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores or 'no score'}).{inside}",
         warnings=warnings,
@@ -51,7 +52,8 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         ),
         figures=(_sizes(data, kept, copies, measures), *(_inside(kept.inside) if kept.inside else ())),
         settings={"entities in a list": kept.base, "verdict": kept.word},
-        **_in_words(data, kept, measures),
+        inputs=shown["inputs"],
+        answers=shown["answers"],
     )
 
 
