@@ -55,7 +55,7 @@ def test_every_combination_is_shown_as_the_network_saw_and_answered_it():
     for one in found.values():
         i, j = divmod(one.combination, 7)
         total = (i + j) % 7
-        assert one.inputs == {"tokens": f"{i} {j + 7}"}
+        assert one.inputs == {"input": f"{i} {j}"}, "the values of both parts, and not the tokens by which they are given"
         assert (one.target, one.answer, one.score) == (str(total), str(total or 3), float(total != 0))
         assert one.split == ("novel" if (i, j) in novel else "seen")
 
@@ -172,3 +172,14 @@ def test_an_audit_stores_them_and_a_report_keeps_them(tmp_path):
     assert result == assay.audit(Subject(Adds()), task, effort="quick", instruments=chosen, progress=None)
     assay.write_report(tmp_path, result)
     assert assay.read_report(tmp_path) == result
+
+
+def test_a_combination_that_both_splits_hold_is_stored_once():
+    class Both(type(load_task("modular-addition:p=7"))):
+        def examples(self, split, n, *, generator):
+            return super().examples("seen", n, generator=generator)
+
+    task = Both(p=7, coverage=0.7)
+    found = stored_examples(evidence(measure(range(49), [0.0] * 49)), Subject(Adds()), task, level=2, seed=0)
+    ids = [one.combination for one in found]
+    assert len(ids) == len(set(ids)) == len(task.combinations("seen"))

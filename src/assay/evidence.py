@@ -1,6 +1,7 @@
 """Results of an instrument: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen; read and written as
 JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,6 +28,7 @@ EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
 Direction = Literal["higher", "lower", "neither"]
 LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
+BASE64 = "[A-Za-z0-9+/]*={0,2}"
 UNTRAINED = "untrained copies"
 """Name of the null of every instrument that reads randomly initialised copies of the network.
 
@@ -114,6 +116,29 @@ class Null:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RawValues:
+    """Values of units, and what they are: such as the FG-ARI of every scene behind a score that compares its mean with nulls.
+
+    **Attributes:** `of`: such as `FG-ARI`; `ids`: of the units, empty where they are not known.
+
+    Example::
+
+        >>> from assay.evidence import RawValues
+        >>> RawValues(of="FG-ARI", values=(0.9, 0.2), ids=(0, 1)).values
+        (0.9, 0.2)
+    """
+
+    __repr__ = brief
+
+    of: str
+    values: tuple[float, ...]
+    ids: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        assert len(self.ids) in (0, len(self.values)), f"{self.of}: an id for every unit, or for none"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measure:
     """One number with its interval and its nulls.
 
@@ -130,6 +155,8 @@ class Measure:
     - `bounds`: lowest and highest possible value of a unit; None where there are none.
     - `headline`: whether it is shown on the first screen and may become a finding.
     - `ceiling`: the best value that the same procedure can reach, from a positive control; None without one.
+    - `raw`: where the value is not a mean over `repeats`, the values of the units that it is computed from, for people; None
+      where there are none.
     - `level`: the access level that it needs.
 
     Example::
@@ -159,6 +186,7 @@ class Measure:
     headline: bool = False
     note: str = ""
     ceiling: float | None = None
+    raw: RawValues | None = None
     level: Level
 
     def __post_init__(self):
@@ -182,9 +210,14 @@ class Measure:
         return nulls[means.index(max(means))] if nulls else None
 
     @property
+    def listed(self) -> RawValues:
+        """The values of units that a report lists: those of the measure, or the raw ones behind it."""
+        return RawValues(of=self.unit, values=self.repeats, ids=self.unit_ids) if self.repeats or not self.raw else self.raw
+
+    @property
     def ids(self) -> Sequence[int]:
-        """The id of every unit, or its index from 0 where units have no ids."""
-        return self.unit_ids or range(len(self.repeats))
+        """The id of every unit that is listed, or its index from 0 where units have no ids."""
+        return self.listed.ids or range(len(self.listed.values))
 
     @property
     def label(self) -> str:
@@ -233,7 +266,8 @@ class Evidence(DataFrameColumns):
     - `not_tested`: what this evidence does not cover, and the power lost by a lower effort.
     - `settings`: every setting that the numbers depend on.
     - `inputs`: the network's inputs as text, by kind of unit (`Measure.unit_of`) and id, or index from 0 where a measure has no
-      ids.
+      ids; by `Measure.label` where a measure has other units of that kind.
+    - `images`: the same as pictures, PNG in base64, and `pictured`: what they show; `answers`: the network's answers as text.
 
     Example::
 
@@ -261,6 +295,13 @@ class Evidence(DataFrameColumns):
     not_enough: str = ""
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    images: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    pictured: str = ""
+    answers: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        pictures = (picture for kind in self.images.values() for picture in kind.values())
+        assert all(re.fullmatch(BASE64, picture) for picture in pictures), "a picture must be base64"
 
     def measure(self, key: str, **about: str) -> Measure:
         """The measure of that key whose `about` agrees. **Raises:** `AssayError` listing the choices."""
@@ -272,6 +313,12 @@ class Evidence(DataFrameColumns):
             known = (", ".join(f"{name}={value!r}" for name, value in m.about.items()) for m in self.measures if m.key == key)
             raise AssayError(f"{self.instrument} has {key} about other things", given=dict(about), choices=list(known))
         raise AssayError(f"a measure of {self.instrument} is found by its key", given=key, choices=list(keys))
+
+    def stored_of(self, what: Literal["inputs", "images", "answers"], measure: Measure) -> tuple[str, Mapping[int, str]]:
+        """What is stored of the units of a measure, by id, and the key under which it is."""
+        stored = getattr(self, what)
+        key = measure.label if measure.label in stored else measure.unit_of
+        return key, stored.get(key, {})
 
     def columns(self) -> dict[str, list[Any]]:
         """One row for every measure, as `assay.display.columns_of` has it."""
@@ -289,16 +336,19 @@ class Evidence(DataFrameColumns):
         figures = tuple(figure for figure in self.figures if figure.level <= level)
         if len(measures) == len(self.measures) and len(figures) == len(self.figures):
             return self
-        inputs = {unit: _of_units(texts, unit, measures) for unit, texts in self.inputs.items()}
+        given = {
+            name: {unit: _of_units(texts, unit, measures) for unit, texts in getattr(self, name).items()}
+            for name in ("inputs", "images", "answers")
+        }
         if len(figures) == len(self.figures) and all(m.value is None for m in self.measures if m.level > level):
-            return replace(self, measures=measures, inputs=inputs)
+            return replace(self, measures=measures, **given)
         return replace(
             self,
             measures=measures,
             figures=figures,
-            inputs=inputs,
             summary=f"What access level {level} allows.",
             warnings=(),
+            **given,
         )
 
     def findings(self) -> tuple[Measure, ...]:
@@ -308,7 +358,7 @@ class Evidence(DataFrameColumns):
 
 def _of_units(texts: Mapping[int, str], unit: str, measures: Sequence[Measure]) -> dict[int, str]:
     """Texts of the units that the measures rest on."""
-    ids = {k for one in measures if one.unit_of == unit for k in one.ids}
+    ids = {k for one in measures if unit in (one.unit_of, one.label) for k in one.ids}
     return {k: text for k, text in texts.items() if k in ids}
 
 

@@ -57,6 +57,9 @@ class Line:
     - `null`: whether the line is a null, which is drawn in grey.
     - `marked`: indices of highlighted points.
     - `notes`: a remark on every point; empty where there is none.
+    - `units`: what every point is computed from, such as `47 combinations`; empty where it is not known.
+    - `leads_to`: for every point the label of the measure of the same evidence whose units are behind it, empty for none; or an
+      empty tuple.
     """
 
     __repr__ = brief
@@ -70,12 +73,15 @@ class Line:
     style: Style = "solid"
     marked: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
 
     def __post_init__(self):
         assert len(self.y) == len(self.x), f"{self.name}: {len(self.x)} places and {len(self.y)} values"
         intervals = len(self.low) == len(self.high) and len(self.low) in (0, len(self.x))
         assert intervals, f"{self.name}: an interval for every point, or for none"
-        assert len(self.notes) in (0, len(self.x)), f"{self.name}: a note for every point, or for none"
+        for what, words in (("note", self.notes), ("unit", self.units), ("link target", self.leads_to)):
+            assert len(words) in (0, len(self.x)), f"{self.name}: a {what} for every point, or for none"
         assert all(0 <= k < len(self.x) for k in self.marked), f"{self.name}: a marked point must be one of {len(self.x)}"
 
 
@@ -271,13 +277,15 @@ class ComputationNode:
 
 @dataclass(frozen=True, kw_only=True)
 class StepGraph:
-    """The computation graph of one example. `edges`: from the index of a parent to that of the node."""
+    """The computation graph of one example. `edges`: from the index of a parent to that of the node; `unit`: id of the example
+    among the units of the measure that the figure names, None where it is none of them."""
 
     __repr__ = brief
 
     name: str
     steps: tuple[ComputationNode, ...]
     edges: tuple[tuple[int, int], ...]
+    unit: int | None = None
 
     def __post_init__(self):
         places = range(len(self.steps))
@@ -287,7 +295,8 @@ class StepGraph:
 @dataclass(frozen=True, kw_only=True)
 class ComputationGraphs:
     """Computation graphs whose nodes are of several `kinds`, the first of which is the desired one; a node of none of them,
-    such as a symbol of the input, is drawn without colour."""
+    such as a symbol of the input, is drawn without colour. `leads_to`: label of the measure whose units the examples are, to
+    which their nodes link; empty for none."""
 
     __repr__ = brief
 
@@ -296,6 +305,7 @@ class ComputationGraphs:
     kinds: tuple[str, ...]
     graphs: tuple[StepGraph, ...]
     caption: str
+    leads_to: str = ""
     level: Level
 
 

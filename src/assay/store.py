@@ -25,6 +25,8 @@ RECORD = "run.json"
 WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 _PARTIAL = ".partial"
+UNFINISHED = ".unfinished"
+"""File in an output folder that names the command writing to it, locked while that runs."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -185,6 +187,11 @@ class RunDirectory:
 def list_runs(folder: Path | str) -> list[RunDirectory]:
     """Every run in the folder or beneath it, ordered by path. **Raises:** `AssayError` for a damaged record."""
     return [RunDirectory.open(record.parent) for record in sorted(Path(folder).rglob(RECORD))]
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a command is writing to a folder, or was stopped while it did."""
+    return (folder / UNFINISHED).exists()
 
 
 def is_unused(folder: Path) -> bool:

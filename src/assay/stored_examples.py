@@ -16,13 +16,13 @@ from torch import Tensor
 
 from assay.compiled import uncompiled
 from assay.display import brief
-from assay.evidence import Evidence, Measure
+from assay.evidence import BASE64, Evidence, Measure
 from assay.figure import Level
-from assay.objective import Unscored
+from assay.objective import Classification, Unscored
 from assay.predictions import Predictions
 from assay.stats import keyed_generator
 from assay.subject import Subject
-from assay.task import Examples, Image, Items, Task, WritesExamples
+from assay.task import Examples, Image, Items, Task, WritesExamples, WritesInputs
 
 MOST_EXAMPLES = 200  # examples in a report
 NUM_DRAWN = 2_000  # examples drawn of each split, among which the chosen combinations are found
@@ -60,7 +60,7 @@ class StoredExample:
     score: float | None = None
 
     def __post_init__(self):
-        assert re.fullmatch("[A-Za-z0-9+/]*={0,2}", self.image), "a picture must be base64"
+        assert re.fullmatch(BASE64, self.image), "a picture must be base64"
 
 
 def stored_examples(
@@ -78,7 +78,8 @@ def stored_examples(
         drawn = task.examples(split, NUM_DRAWN, generator=keyed_generator(seed, f"stored examples: {split}"))
         drawn = drawn.in_canonical_order()
         ids = drawn.combination.tolist()
-        first = [k for k, one in enumerate(ids) if one in rank and (not k or ids[k - 1] != one)]
+        known = {one.combination for _, one in found}
+        first = [k for k, one in enumerate(ids) if one in rank and one not in known and (not k or ids[k - 1] != one)]
         first = sorted(first, key=lambda k: rank[ids[k]])[:MOST_EXAMPLES]
         if first:
             some = drawn.take(torch.tensor(first))
@@ -91,15 +92,17 @@ def stored_examples(
 def _wanted(evidence: Sequence[Evidence], seed: int) -> list[int]:
     """Ids of the combinations that measures rest on, round-robin over measures: the lowest value of each, then the highest, and
     so on. Headline measures come first; equal values are in random order."""
-    measures = [m for item in evidence for m in item.measures if m.unit_of == COMBINATION and m.unit_ids]
+    measures = [m for item in evidence for m in item.measures if m.unit_of == COMBINATION and m.listed.ids]
     groups = [[m for m in measures if m.headline], [m for m in measures if not m.headline]]
-    turns = chain.from_iterable(zip_longest(*(_from_both_ends(m, seed) for m in group)) for group in groups)
+    turns = chain.from_iterable(zip_longest(*(from_both_ends(m, seed) for m in group)) for group in groups)
     return list(dict.fromkeys(one for turn in turns for one in turn if one is not None))
 
 
-def _from_both_ends(measure: Measure, seed: int) -> list[int]:
-    mixed = torch.randperm(len(measure.repeats), generator=keyed_generator(seed, "stored examples")).tolist()
-    ordered = [measure.unit_ids[k] for k in sorted(mixed, key=measure.repeats.__getitem__)]
+def from_both_ends(measure: Measure, seed: int) -> list[int]:
+    """Ids of the units of a measure: of the lowest value, then of the highest, and so on; equal values are in random order."""
+    values = measure.listed.values
+    mixed = torch.randperm(len(values), generator=keyed_generator(seed, "stored examples")).tolist()
+    ordered = [measure.ids[k] for k in sorted(mixed, key=values.__getitem__)]
     half = (len(ordered) + 1) // 2
     ends = zip_longest(ordered[:half], reversed(ordered[half:]))
     return [one for pair in ends for one in pair if one is not None]
@@ -114,16 +117,16 @@ def _stored(
         with uncompiled():
             outputs = subject(examples.inputs)
         best = _best(outputs, examples.targets)
-        answers = answers if best is None else _answers(best, task)
+        answers = answers if best is None else answer_lines(best, task)
         scores = task.score(outputs, examples).tolist() if labelled else None
-    written = task.input_texts(examples) if isinstance(task, WritesExamples) else None
-    targets = _answers(examples.targets, task) if labelled else [""] * len(examples)
+    written = _written(examples, task)
+    targets = answer_lines(examples.targets, task) if labelled else [""] * len(examples)
     for k in range(len(examples)):
         yield StoredExample(
             combination=int(examples.combination[k]),
             split=split,
-            inputs=_inputs(examples, k, pictured) if written is None else {"input": cut(written[k])},
-            image=_png_text(examples.inputs[pictured[0]][k]) if pictured else "",
+            inputs={"input": written[k]} if written else _inputs(examples, k, pictured),
+            image=png_text(examples.inputs[pictured[0]][k]) if pictured else "",
             target=targets[k],
             answer=answers[k],
             score=None if scores is None else float(scores[k]),
@@ -137,13 +140,28 @@ def input_lines(examples: Examples, task: object) -> list[str]:
 
         line, *_ = input_lines(task.examples("seen", 5, generator=torch.Generator().manual_seed(0)), task)
     """
-    if isinstance(task, WritesExamples):
-        return [cut(text) for text in task.input_texts(examples)]
-    return [cut("; ".join(_inputs(examples, k, ()).values())) for k in range(len(examples))]
+    return _written(examples, task) or [cut("; ".join(_inputs(examples, k, ()).values())) for k in range(len(examples))]
 
 
-def _answers(rows: Tensor, task: Task) -> list[str]:
-    return [cut(text) for text in task.answer_texts(rows)] if isinstance(task, WritesExamples) else [*map(_words, rows)]
+def shown_inputs(examples: Examples, task: Task) -> tuple[list[str], list[Tensor | None]]:
+    """The inputs of every example for people to look at: text, and the picture where an input is one."""
+    pictured = next((values for values in examples.inputs.values() if _is_picture(values, task)), None)
+    texts = _written(examples, task) if pictured is not None else input_lines(examples, task)
+    texts = texts or [""] * len(examples)
+    return texts, [None] * len(examples) if pictured is None else [*pictured]
+
+
+def _written(examples: Examples, task: object) -> list[str]:
+    """The inputs as the task writes them; empty where it does not."""
+    return [cut(text) for text in task.input_texts(examples)] if isinstance(task, WritesInputs) else []
+
+
+def answer_lines(rows: Tensor, task: Task) -> list[str]:
+    """Targets, or the most likely classes, as text: as the task writes them, by the names of its classes, or as numbers."""
+    if isinstance(task, WritesExamples) and (texts := task.answer_texts(rows)):
+        return [cut(text) for text in texts]
+    names = task.objective.names if isinstance(task.objective, Classification) else ()
+    return [names[row] for row in rows.tolist()] if names and rows.ndim == 1 else [*map(_words, rows)]
 
 
 def _inputs(examples: Examples, k: int, pictured: Sequence[str]) -> dict[str, str]:
@@ -168,17 +186,19 @@ def _best(outputs: Tensor, targets: Tensor) -> Tensor | None:
 
 
 def _words(values: Tensor) -> str:
-    """Numbers separated by blanks."""
+    """Numbers separated by blanks; bytes as text."""
+    if values.dtype == torch.uint8 and values.ndim == 1:
+        return cut(bytes(values.tolist()).rstrip(b"\0").decode("utf-8", errors="replace"))
     flat = values.flatten()[:MOST_CHARACTERS].tolist()
     return cut(" ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in flat))
 
 
-def cut(text: str) -> str:
+def cut(text: str, most: int = MOST_CHARACTERS) -> str:
     """A text, cut to the length stored in a report."""
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _png_text(picture: Float[Tensor, "..."]) -> str:
+def png_text(picture: Float[Tensor, "..."]) -> str:
     """A picture `(channels, height, width)`, or several beside each other, of at most 32 pixels a side, as base64. Values
     outside [0, 1], such as those of standardised pictures, are rescaled from the lowest (black) to the highest (white) of this
     example."""

@@ -335,15 +335,37 @@ class PosesPartProblems(Protocol):
 
 
 @runtime_checkable
-class WritesExamples(Protocol):
-    """Ability: inputs and answers as text, for people to read."""
+class WritesInputs(Protocol):
+    """Ability: inputs as text, for people to read.
+
+    Example::
+
+        >>> from assay.task import WritesInputs
+        >>> task = assay.load_task("commands")
+        >>> drawn = task.examples("seen", 1, generator=torch.Generator().manual_seed(0))
+        >>> isinstance(task, WritesInputs), task.input_texts(drawn)[0].split()[0] in task.part("verb1").values
+        (True, True)
+    """
 
     def input_texts(self, examples: Examples) -> Sequence[str]:
-        """The inputs of every example as text."""
+        """The inputs of every example as text; empty where there is none for them."""
         ...
 
+
+@runtime_checkable
+class WritesExamples(WritesInputs, Protocol):
+    """Ability: inputs and answers as text, for people to read.
+
+    Example::
+
+        >>> from assay.task import WritesExamples
+        >>> task = assay.load_task("lists")
+        >>> isinstance(task, WritesExamples), task.answer_texts(torch.tensor([0])) == [task.part("attribute").values[0]]
+        (True, True)
+    """
+
     def answer_texts(self, answers: Tensor) -> Sequence[str]:
-        """Targets, or the most likely classes of an output, as text."""
+        """Targets, or the most likely classes of an output, as text; empty where there is none for them."""
         ...
 
 

@@ -24,7 +24,8 @@ class View(Task):
 
     def __init__(self, task: Task, abilities: Collection[str]):
         self._task = task
-        for name in abilities:
+        written = [name for name in ("input_texts", "answer_texts") if hasattr(task, name)]
+        for name in (*abilities, *written):
             setattr(self, name, getattr(task, name))
 
     @property

@@ -96,7 +96,7 @@ def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples
     assert all(list(rows[of]) == ["0", "1"] for of in (ROOT, CORRELATION, "NSpr"))
     (low, *_), (lowest, *_) = (found[ROOT]["0"] for found in (copies[0], rows))
     assert low < 0.5 < lowest
-    _, depth = layer_curves("0", rows, copies, ())
+    _, depth = layer_curves("0", rows, copies, (), num=5)
     assert [plot.title for plot in depth.plots] == [ROOT, CORRELATION, "NSpr"]
     for plot in depth.plots:
         measured, beside = plot.lines

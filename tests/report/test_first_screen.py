@@ -1,10 +1,14 @@
 """The first screen: three answers that are never merged, each with what it rests on."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from assay.evidence import Evidence
+from assay.figure import Curve, Line, Plot, Stretch
 from assay.report.access import LEVELS, by_level
+from assay.report.first_picture import first_picture
 from assay.report.page import report_html
 from assay.report.summary import summary_text
 from assay.verdict import answered, judge
@@ -105,8 +109,6 @@ def test_the_sentence_has_the_three_answers_apart(examples, c):
 
 
 def test_numbers_are_told_by_the_access_that_they_need(examples):
-    from dataclasses import replace
-
     seen, novel = (examples.measure(name, 0.5, nulls=[examples.null("n", 0.1)]) for name in ("seen", "novel"))
     novel = replace(novel, level=2)
     blocks = by_level([novel, seen])
@@ -119,9 +121,46 @@ def test_numbers_are_told_by_the_access_that_they_need(examples):
 
 def test_the_curves_stand_on_the_first_screen_where_there_are_any(examples):
     html = report_html(examples.audit([examples.systematicity(), examples.recombination()]))
-    in_order(html, QUESTIONS[2], "Where the parts are combined</h2>", "<nav", "What the network should do")
+    in_order(html, QUESTIONS[2], 'aria-label="Where the parts are combined"', "<nav", "What the network should do")
     first, _, rest = html.partition("<nav")
     panel = "<title>C, 2 layers.0: 1.00; next: relu#2</title>"
     assert first.count(panel) == rest.count(panel) == 1
     assert 'href="#instrument-recombination"' in first
-    assert "Where the parts are combined</h2>" not in report_html(examples.audit([examples.systematicity()]))
+    assert 'aria-label="Where the parts are combined"' not in report_html(examples.audit([examples.systematicity()]))
+
+
+def curves(**changes):
+    """Recombination with all lines of its first plot."""
+    names = ("Cs", "Es", "C", "E", "A", "random subspace")
+    lines = tuple(
+        Line(name=name, x=("0 a", "1 b"), y=(1.0, 0.1 * k), low=(0.9, 0.0), high=(1.0, 0.5), null=name not in names[:5])
+        for k, name in enumerate(names)
+    )
+    plot = Plot(title="form sum", lines=lines, stretches=(Stretch(start="0 a", end="1 b", note="combined"),))
+    figure = Curve(name="Curves", across="cut", plots=(plot,), caption="All.", level=0)
+    return Evidence(instrument="recombination", question="?", summary="", figures=(figure,), settings=changes)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "lines", "concludes"),
+    [
+        ("the combining", {"Cs", "C", "random subspace"}, "the combining breaks"),
+        ("the way in", {"Cs", "C", "E", "random subspace"}, "the way in breaks"),
+        ("nothing found", {"Cs", "C", "random subspace"}, "nothing breaks"),
+        ("not resolved", {"Cs", "C", "random subspace"}, "is far below"),
+        (None, {"Cs", "C", "random subspace"}, "is far below"),
+    ],
+)
+def test_the_caption_says_axes_lines_bars_and_shading_and_what_follows_in_50_words(breaks, lines, concludes):
+    found = first_picture(curves(breaks=breaks))
+    drawn = {mark.words for mark in found.panel.texts} - {"cut", "0 a", "1 b"}
+    assert {name for name in drawn if not name.replace(".", "").isdigit()} == lines
+    assert len(found.caption.split()) <= 50
+    for word in ("Across", "Up", "intervals", "grey", "Shaded", "trained", "novel", concludes):
+        assert word in found.caption
+    assert ("E," in found.caption) == ("E" in lines)
+
+
+def test_evidence_without_curves_has_no_first_picture(examples):
+    assert first_picture(examples.systematicity()) is None
+    assert first_picture(replace(curves(), figures=())) is None

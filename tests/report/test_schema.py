@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from pydantic import TypeAdapter
 from assay.errors import AssayError
 from assay.evidence import Null
 from assay.report import json_schema, read_report, read_units, write_report
-from assay.report.schema import FILE_NAME, UNITS_NAME, _checksum, report_bytes, units_name
+from assay.report.page import report_html
+from assay.report.schema import FILE_NAME, SCHEMA_VERSION, UNITS_NAME, _checksum, report_bytes, units_name
 
 
 def written(folder, audit):
@@ -244,3 +246,32 @@ def test_damaged_values_are_refused(tmp_path, examples, content):
     (tmp_path / UNITS_NAME).unlink()
     with pytest.raises(AssayError, match="readable"):
         read_units(tmp_path)
+
+
+STORED = sorted((Path(__file__).parent / "stored").glob("schema-*.json"))
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_a_report_of_every_schema_ever_released_is_read_and_drawn_or_refused_with_its_version(path):
+    """schema-4.json was written before measures had raw values and units had pictures and answers."""
+    version = int(path.stem.removeprefix("schema-"))
+    if version == SCHEMA_VERSION:
+        audit = read_report(path)
+        assert audit.evidence[0].measure("novel_score").raw is None
+        assert "<!doctype html>" in report_html(audit)
+    else:
+        refused(path, f"version {version}")
+
+
+def test_a_report_of_the_present_schema_is_stored():
+    assert f"schema-{SCHEMA_VERSION}" in [path.stem for path in STORED]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_an_audit_that_was_not_finished_is_named_as_such(tmp_path, typical, is_written):
+    if is_written:  # results are written first, figures and page later
+        written(tmp_path, typical)
+    (tmp_path / ".unfinished").write_text("audit")
+    with pytest.raises(AssayError, match=r"an audit must be finished before it is read.*run the same command again") as caught:
+        read_report(tmp_path)
+    assert str(tmp_path) in str(caught.value)

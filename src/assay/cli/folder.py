@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import AssayError
-
-UNFINISHED = ".unfinished"
-"""File in an output folder that names the command writing to it, locked while that runs."""
+from assay.store import UNFINISHED
 
 
 def new_folder(out: Path | None, *, default: str, command: str) -> Path:

@@ -30,11 +30,13 @@ _UNLIMITED = 10**9  # tokenizers without a limit report a number far above
 
 class Choices(NamedTuple):
     """Forced choices between two words. `inputs`: of the forward, each `(n, tokens)`; `places`: `(n,)`, the position whose
-    output predicts the word; `forms`: `(n, 2)`, the tokens of the right word and of the wrong one."""
+    output predicts the word; `forms`: `(n, 2)`, the tokens of the right word and of the wrong one; `sentences`: that they come
+    from."""
 
     inputs: Mapping[str, Int[Tensor, "n tokens"]]
     places: Int[Tensor, " n"]
     forms: Int[Tensor, "n 2"]
+    sentences: tuple[Continuation, ...]
 
 
 class HuggingFaceEncoder:
@@ -160,7 +162,7 @@ class HuggingFaceEncoder:
     def choices(self, sentences: Sequence[Continuation]) -> "Choices":
         """Forced choices from sentences with one word to predict, where the right and the wrong form are one token each. A
         masked model gets the sentence with the word masked; a causal one gets the words before it."""
-        rows, places, forms, fills = [], [], [], "MaskedLM" in type(self.module).__name__
+        rows, places, forms, kept, fills = [], [], [], [], "MaskedLM" in type(self.module).__name__
         for sentence in sentences:
             if not (both := self._single_tokens(sentence.right, sentence.wrong)):
                 continue
@@ -173,8 +175,10 @@ class HuggingFaceEncoder:
                 tokens[places[-1]] = self.tokenizer.mask_token_id
             rows.append(tokens)
             forms.append(both)
+            kept.append(sentence)
         inputs = self.padded(rows) if rows else {}
-        return Choices(inputs, torch.tensor(places, dtype=torch.int64), torch.tensor(forms, dtype=torch.int64).view(-1, 2))
+        both_forms = torch.tensor(forms, dtype=torch.int64).view(-1, 2)
+        return Choices(inputs, torch.tensor(places, dtype=torch.int64), both_forms, tuple(kept))
 
     def _single_tokens(self, *words: str) -> list[int]:
         """The token of every word; empty where one has several, or is not known."""

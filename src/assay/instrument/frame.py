@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.display import brief
-from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure, Source
+from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure, RawValues, Source
 from assay.figure import Figure
 from assay.stats import MIN_UNITS, keyed_generator
 from assay.subject import Subject
@@ -141,6 +141,7 @@ class Values:
     - `where`: added to `about` for this network only, such as its chosen site, which may differ from that of the copies.
     - `unit`, `bounds`: replace those of the metric where they depend on the task.
     - `note`, `ceiling`: as in `Measure`; `copies_how`: a remark on how the copies were read.
+    - `raw`: as in `Measure`, where there is a `value`.
     - `reason`: why there is no number; empty where there is one.
 
     Example::
@@ -170,6 +171,7 @@ class Values:
     note: str = ""
     ceiling: float | None = None
     copies_how: str = ""
+    raw: RawValues | None = None
     reason: str = ""
 
     @property
@@ -239,6 +241,9 @@ class Notes(NamedTuple):
     figures: Sequence[Figure] = ()
     settings: Mapping[str, str | int | float | bool | None] = {}
     inputs: Mapping[str, Mapping[int, str]] = {}
+    images: Mapping[str, Mapping[int, str]] = {}
+    pictured: str = ""
+    answers: Mapping[str, Mapping[int, str]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)

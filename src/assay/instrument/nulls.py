@@ -92,6 +92,7 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
         bounds=own.bounds or metric.bounds,
         headline=metric.headline,
         ceiling=own.ceiling,
+        raw=own.raw,
         note=reason or _note(metric, own, untrained),
         level=metric.level,
     )

@@ -228,8 +228,15 @@ def _read(
         warnings=tuple(notes.warnings),
         not_tested=tuple(notes.not_tested),
         settings={"effort": effort, **_plain(asdict(budget)), **notes.settings},
-        inputs={unit: {k: cut(text) for k, text in texts.items()} for unit, texts in notes.inputs.items()},
+        inputs=_cut(notes.inputs),
+        images=notes.images,
+        pictured=notes.pictured,
+        answers=_cut(notes.answers),
     )
+
+
+def _cut(texts: Mapping[str, Mapping[int, str]]) -> dict[str, dict[int, str]]:
+    return {unit: {k: cut(text) for k, text in of_unit.items()} for unit, of_unit in texts.items()}
 
 
 def answering(subject: Subject, task: Task) -> Subject:

@@ -20,13 +20,14 @@ from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.families import MeasureFamily, singles_and_families
 from assay.report.figures import panels
+from assay.report.first_picture import first_picture
 from assay.report.otherwise import otherwise
 from assay.report.pictures import DrawnFigure, pictures
-from assay.report.pictures.picture import free_name
+from assay.report.pictures.picture import free_name, unit_target
 from assay.report.repeat import python_call
 from assay.report.schema import FILE_NAME, UNITS_NAME, checksum_of, has_units_beside, report_bytes, units_bytes
 from assay.report.tables import as_table
-from assay.report.units import MeasureUnits, combination_name, example_anchor, units_of
+from assay.report.units import MeasureUnits, combination_name, example_anchor, picture_anchor, units_of
 from assay.store import write_bytes_atomically
 from assay.verdict import answered
 
@@ -93,9 +94,7 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         examples=_examples(audit),
         instruments=instruments,
         answers=answered(audit.verdict),
-        curves=next(
-            (item for item in instruments if item["evidence"].instrument == "recombination" and item["pictures"]), None
-        ),
+        first=next((first for item in instruments if (first := _first(item))), None),
         levels=LEVELS,
         checksum=checksum_of(audit),
         python_call=python_call(audit),
@@ -104,6 +103,14 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         sources=sources_of(audit.evidence),
         version=audit.environment.versions.get("assay", ""),
     )
+
+
+def _first(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The picture of the first screen, from the section that holds its numbers."""
+    found = first_picture(item["evidence"])
+    if found is None:
+        return None
+    return {"svg": _markup(found.panel, item["places"]), "caption": found.caption, "anchor": item["anchor"]}
 
 
 def render(template: str, *, script: str | None = None, **content: object) -> str:
@@ -198,12 +205,17 @@ def section_of(
     alone, families = singles_and_families(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     shown = [one for one in units if one]
-    ready = panel_data(drawn, {one.measure.label: one.anchor for one in shown})
+    places = {one.measure.label: one.anchor for one in shown}
+    ready = panel_data(drawn, places)
     anchor = f"instrument-{_slug(evidence.instrument)}"
     rows = _rows_of_points(evidence, anchor)
-    # A point links to its row in the table that its figure names, or else to the figure's numbers.
+    # A point of a plane links to its row in the table that its figure names, or else to the figure's numbers.
     of_points = {
         figure.name: rows[figure.name] | rows.get(figure.rows, {}) for figure in evidence.figures if isinstance(figure, Scatter)
+    }
+    # A point of a curve links to the units behind it, and a node of a graph to the row of its example.
+    of_units = places | {
+        unit_target(one.measure.label, row.id): one.row_anchor(k) for one in shown for k, row in enumerate(one.rows, 1)
     }
     # A row of a table links to the fold of the first picture with a choice of that name.
     anchors: dict[str, str] = {}
@@ -213,10 +225,11 @@ def section_of(
     return {
         "evidence": evidence,
         "anchor": anchor,
+        "places": places,
         "figure": figure + len(pictures),
         "panels": ready[:MAX_PANELS],
         "more_panels": ready[MAX_PANELS:],
-        "pictures": [_picture(one, figure + k, of_points.get(one.name, {})) for k, one in enumerate(pictures)],
+        "pictures": [_picture(one, figure + k, of_points.get(one.name, of_units)) for k, one in enumerate(pictures)],
         "level": level_of(evidence.measures),
         "ticks": any(measure.nulls for measure in alone),
         "marks": any(measure.nulls for measure in in_families),
@@ -230,6 +243,11 @@ def section_of(
         "method": f"assay instruments {evidence.instrument}" if levels else "",
         "otherwise": other,
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
+        "images": [
+            (key, [(picture_anchor(evidence, key, unit), f"{key} {unit + 1}", image) for unit, image in images.items()])
+            for key, images in evidence.images.items()
+            if images
+        ],
         "units": [(one, one.plot and _markup(one.plot, one.row_anchors)) for one in shown],
         "anchors": {id(one.measure): one.anchor for one in shown},
         "tables": [_table(table, anchors, rows.get(table.name, {})) for table in map(as_table, evidence.figures)],

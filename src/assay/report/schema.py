@@ -18,7 +18,7 @@ from assay.bounds import LARGEST, is_file, read_bytes, read_json_value
 from assay.errors import AssayError
 from assay.evidence import Evidence, Measure, Null
 from assay.printable import printable, storable
-from assay.store import faults_of
+from assay.store import faults_of, is_unfinished
 
 SCHEMA_VERSION = 4
 FILE_NAME, UNITS_NAME = "report.json", "units.safetensors"
@@ -63,7 +63,8 @@ def report_bytes(audit: Audit) -> bytes:
 def read_report(path: Path | str) -> Audit:
     """The audit in a `report.json`, or in the directory that holds one.
 
-    **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of a newer version.
+    **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of another version, and the folder when
+    the audit in it was not finished.
 
     Example::
 
@@ -72,6 +73,12 @@ def read_report(path: Path | str) -> Audit:
     """
     path = Path(path)
     if os.path.isdir(path):
+        if is_unfinished(path):
+            raise AssayError(
+                "an audit must be finished before it is read",
+                given=f"{path}, which an audit is writing or left unfinished",
+                next_step="wait for it, or run the same command again",
+            )
         path = path / FILE_NAME
     if not is_file(path):
         raise AssayError(

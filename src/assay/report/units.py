@@ -23,12 +23,14 @@ HEAD, FOOT, NUMBER = 10, 8, 30  # pixels: above the highest stack, below all, an
 
 @dataclass(frozen=True)
 class UnitRow:
-    """One unit: name, anchor of its example, input of the network (both empty where not stored), value, and mean of every
-    null."""
+    """One unit: name, id, anchor of its example or picture, the network's input as text and its answer (empty where not
+    stored), value, and mean of every null."""
 
     name: str
+    id: int
     example: str
     text: str
+    answer: str
     value: float
     nulls: tuple[float | None, ...]
 
@@ -65,9 +67,14 @@ class MeasureUnits:
         return any(value is None for row in self.rows for value in row.nulls)
 
     @property
-    def has_inputs(self) -> bool:
-        """Whether the input of the network is stored for some row."""
-        return any(row.text for row in self.rows)
+    def stored(self) -> dict[str, bool]:
+        """Whether `text` and `answer` are stored for some row."""
+        return {name: any(getattr(row, name) for row in self.rows) for name in ("text", "answer")}
+
+    @property
+    def leads_to_inputs(self) -> bool:
+        """Whether some row shows an input of the network or leads to an example that does."""
+        return any(row.example or row.text for row in self.rows)
 
 
 def units_of(evidence: Sequence[Evidence], task: TaskCard, stored: Sequence[int]) -> list[list[MeasureUnits | None]]:
@@ -75,7 +82,7 @@ def units_of(evidence: Sequence[Evidence], task: TaskCard, stored: Sequence[int]
 
     **Arguments:** `stored`: combinations with an example on the page.
     """
-    every = [measure for item in evidence for measure in item.measures if measure.repeats]
+    every = [measure for item in evidence for measure in item.measures if measure.listed.values]
     most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_ON_PAGE // max(1, len(every))))
     plotted = {id(measure) for measure in sorted(every, key=lambda measure: not measure.headline)[:MOST_PLOTS]}
     examples = {one: example_anchor(one) for one in stored}
@@ -85,12 +92,12 @@ def units_of(evidence: Sequence[Evidence], task: TaskCard, stored: Sequence[int]
                 measure,
                 task,
                 examples,
-                item.inputs.get(measure.unit_of, {}),
+                item,
                 anchor=f"units-{k + 1}-{j + 1}",
                 most=most,
                 plot=id(measure) in plotted,
             )
-            if measure.repeats
+            if measure.listed.values
             else None
             for j, measure in enumerate(item.measures)
         ]
@@ -101,6 +108,11 @@ def units_of(evidence: Sequence[Evidence], task: TaskCard, stored: Sequence[int]
 def example_anchor(combination: int) -> str:
     """Anchor on the page of the example of a combination."""
     return f"example-{combination}"
+
+
+def picture_anchor(item: Evidence, key: str, unit: int) -> str:
+    """Anchor on the page of the picture of a unit. `key`: under which `Evidence.images` holds it."""
+    return f"picture-{item.instrument}-{list(item.images).index(key)}-{unit}"
 
 
 def combination_name(task: TaskCard, combination: int) -> str:
@@ -117,25 +129,37 @@ def _units(
     measure: Measure,
     task: TaskCard,
     examples: Mapping[int, str],
-    texts: Mapping[int, str],
+    item: Evidence,
     *,
     anchor: str,
     most: int,
     plot: bool,
 ) -> MeasureUnits:
-    by_combination = measure.unit_of == COMBINATION and bool(measure.unit_ids)
-    ids = measure.unit_ids or range(1, len(measure.repeats) + 1)
+    values = measure.listed.values
+    by_combination = measure.unit_of == COMBINATION and bool(measure.listed.ids)
+    ids = measure.listed.ids or range(1, len(values) + 1)
     names = [combination_name(task, one) if by_combination else f"{measure.unit_of} {one}" for one in ids]
     nulls = [null for null in measure.nulls if null.units is not None and null.units.shape[1] == len(names)]
     means = [_means(null.units) for null in nulls if null.units is not None]
-    shown = _ends(measure.repeats, [by_combination and one in examples for one in ids], most)
+    texts, answers = (item.stored_of(name, measure)[1] for name in ("inputs", "answers"))
+    key, pictured = item.stored_of("images", measure)
+    has_example = [unit in pictured or (by_combination and one in examples) for unit, one in zip(measure.ids, ids, strict=True)]
+    shown = _ends(values, has_example, most)
     rows = tuple(
         UnitRow(
-            names[k],
-            examples.get(ids[k], "") if by_combination else "",
-            texts.get(measure.ids[k], ""),
-            measure.repeats[k],
-            tuple(one[k] for one in means),
+            name=names[k],
+            id=measure.ids[k],
+            example=(
+                picture_anchor(item, key, measure.ids[k])
+                if measure.ids[k] in pictured
+                else examples.get(ids[k], "")
+                if by_combination
+                else ""
+            ),
+            text=texts.get(measure.ids[k], ""),
+            answer=answers.get(measure.ids[k], ""),
+            value=values[k],
+            nulls=tuple(one[k] for one in means),
         )
         for k in shown
     )
@@ -165,14 +189,16 @@ def strip(measure: Measure, rows: Sequence[UnitRow]) -> tuple[Panel, bool]:
 
     **Returns:** the panel, whose marks link to the number of their first row, from 1; and whether it is a histogram.
     """
-    span = span_over([*measure.repeats, *(null.mean for null in measure.nulls if null.values)])
-    place_of = [round(span.pixels(value) / STEP) for value in measure.repeats]
+    every = measure.listed.values
+    nulls = [null for null in measure.nulls if null.values and measure.repeats]  # raw values have no nulls
+    span = span_over([*every, *(null.mean for null in nulls)])
+    place_of = [round(span.pixels(value) / STEP) for value in every]
     counts = Counter(place_of)
     highest = max(counts.values())
     first: dict[int, int] = {}
     for k, row in enumerate(rows, 1):
         first.setdefault(round(span.pixels(row.value) / STEP), k)
-    bars = len(rows) < len(measure.repeats) or highest * LEAST_STEP > TALLEST
+    bars = len(rows) < len(every) or highest * LEAST_STEP > TALLEST
     step = TALLEST / highest if bars else min(STEP, TALLEST / highest)
     height = HEAD + step * highest + FOOT
     canvas = Canvas(height + 20)
@@ -180,14 +206,11 @@ def strip(measure: Measure, rows: Sequence[UnitRow]) -> tuple[Panel, bool]:
         x = round(span.pixels(mark)) + 0.5
         canvas.rule(x, 0, x, height, layer="back")
         canvas.text(tick(mark), span.pixels(mark), height + 12, align="center", colour=MUTED)
-    for null in measure.nulls:
-        if null.values:
-            x = span.pixels(null.mean)
-            canvas.line(
-                [(x, 0), (x, height)], colour=NULL, thick=2, dash=(3, 3), description=f"{null.name}: {number(null.mean)}"
-            )
+    for null in nulls:
+        x = span.pixels(null.mean)
+        canvas.line([(x, 0), (x, height)], colour=NULL, thick=2, dash=(3, 3), description=f"{null.name}: {number(null.mean)}")
     if bars:
-        values = {place: [v for v, at in zip(measure.repeats, place_of, strict=True) if at == place] for place in counts}
+        values = {place: [v for v, at in zip(every, place_of, strict=True) if at == place] for place in counts}
         _bars(canvas, measure.unit_of, values, first, step=step, foot=height)
     else:
         stacked: Counter[int] = Counter()
@@ -198,8 +221,8 @@ def strip(measure: Measure, rows: Sequence[UnitRow]) -> tuple[Panel, bool]:
                 place * STEP, height - FOOT / 2 - step * stacked[place], description, size=20, colour=VALUE, leads_to=str(k)
             )
             stacked[place] += 1
-    low, high = number(min(measure.repeats)), number(max(measure.repeats))
-    description = f"{measure.label}: {counted(len(measure.repeats), measure.unit_of)}, from {low} to {high}."
+    low, high = number(min(every)), number(max(every))
+    description = f"{measure.label}: {counted(len(every), measure.unit_of)}, from {low} to {high}."
     return canvas.panel("", "", description), bars
 
 

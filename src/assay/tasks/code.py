@@ -119,6 +119,12 @@ class Code(Task):
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         return (self._windows if self.question == PROGRAM else self._questions)(split, n, generator)
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        return [self.words(row) for row in examples.inputs["tokens"]]
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return [self.words(row[row >= 0]) for row in answers] if answers.ndim == 2 else []
+
     def words(self, tokens: Int[Tensor, " t"]) -> str:
         """Tokens as text."""
         return " ".join(VOCABULARY[token] for token in tokens.tolist())

@@ -100,6 +100,11 @@ class Picture(Task):
             combination=rows,
         )
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """The place of every pixel (`assay.task.WritesInputs`)."""
+        places = zip(examples.parts["row"].tolist(), examples.parts["column"].tolist(), strict=True)
+        return [f"row {row}, column {column}" for row, column in places]
+
     def regular(self, n: int, *, generator: Generator) -> Regular:
         """Pixels of a grid of rows and mirrored columns, all of them where `n` allows; the flip of the columns, an approximate
         symmetry of skull and butterfly and a rough one of the apple; and parts of the picture marked by eye."""

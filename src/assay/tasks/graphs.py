@@ -148,6 +148,13 @@ class Graphs(Task):
         found = {graph.words: graph for graph in map(self._graph, texts.facts, texts.head, texts.relation, texts.named)}
         return tuple(found.values())
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """Facts and question in words (`assay.task.WritesExamples`)."""
+        return [" ".join(self.vocabulary[token] for token in row) for row in examples.inputs["tokens"].tolist()]
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return [self.answers[answer] for answer in answers.tolist()]
+
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """Inputs of texts, preceded by question marks up to the input length (`assay.graph.FeedsGraphs`)."""
         longest = max((len(graph.words) for graph in graphs), default=0)

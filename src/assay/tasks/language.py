@@ -146,6 +146,11 @@ class Language(SlotTask):
             rows[:, -5] = tokens[:, -1] - starts["cue"]
         return {"tokens": rows}
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """The words before the answer (`assay.task.WritesInputs`)."""
+        rows = examples.inputs["tokens"].tolist()
+        return [" ".join(WORDS[token] for token in row if token != ID[LINE]) for row in rows]
+
     @cached_property
     def _trained(self) -> Bool[Tensor, "adjectives nouns"]:
         known = torch.zeros(MOST, MOST, dtype=torch.bool)

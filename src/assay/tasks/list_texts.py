@@ -203,5 +203,12 @@ class ListTexts(Task):
         places = {name: torch.tensor(found).expand(n, -1) for name, found in at.items()}
         return Written({"tokens": torch.stack(columns, 1)}, places["{entity}"], places["{attribute}"], places["end"])
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """The sentences that the model is given (`assay.task.WritesExamples`)."""
+        return load_tokenizer(self.folder).batch_decode(examples.inputs["tokens"])
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return load_tokenizer(self.folder).batch_decode(answers[:, None])
+
     def trained_with(self) -> Float[Tensor, "entities attributes"]:
         return torch.ones(len(self._text.entities), len(self._text.attributes))

@@ -241,6 +241,15 @@ class Lists(Task):
         tokens[:, -2], tokens[:, -1] = 2, entity + 3
         return Written({"tokens": tokens}, entity_at, attribute_at, first + 2)
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """Items and query in words (`assay.task.WritesExamples`)."""
+        entities, attributes = (self.part(name).values for name in self.combines)
+        words = ("", ".", "?", *entities, *attributes)
+        return [" ".join(filter(None, (words[token] for token in row))) for row in examples.inputs["tokens"].tolist()]
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return [self.part("attribute").values[answer] for answer in answers.tolist()]
+
     def trained_with(self) -> Float[Tensor, "entities attributes"]:
         return self._trained_with
 

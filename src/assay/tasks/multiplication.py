@@ -258,6 +258,12 @@ class Multiplication(Task):
         prefix[prefix == END] = 0  # positions after the end are not scored
         return Examples({"source": source, "prefix": prefix}, targets, parts, self.combination_id(parts))
 
+    # The ability WritesInputs
+
+    def input_texts(self, examples: Examples) -> list[str]:
+        words = ("", *"0123456789", " x ")
+        return ["".join(words[token] for token in row) for row in examples.inputs["source"].tolist()]
+
     # The ability DeclaresComputation
 
     def computation(self, examples: Examples) -> Computations:

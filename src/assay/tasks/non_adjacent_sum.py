@@ -170,6 +170,12 @@ class NonAdjacentSum(Task):
         prefix[prefix == END] = PAD  # positions after the end are not scored
         return Examples({"source": rows, "prefix": prefix}, targets, parts, self.combination_id(parts))
 
+    # The ability WritesInputs
+
+    def input_texts(self, examples: Examples) -> list[str]:
+        rows = examples.inputs["source"].tolist()
+        return [" ".join(str(token - self.high - 1) for token in row if token) for row in rows]
+
     # The ability DeclaresComputation
 
     def computation(self, examples: Examples) -> Computations:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
-from assay.task import POOLS, Pool, Tokens
+from assay.task import POOLS, Examples, Pool, Tokens
 from assay.tasks import sentence_words as words
 from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import is_in
@@ -105,6 +105,10 @@ class Sentences(OddOneOut):
     def sentence(self, tokens: Int[Tensor, " length"]) -> str:
         """An item in words."""
         return " ".join(self.vocabulary[token] for token in tokens.tolist()).strip()
+
+    def input_texts(self, examples: Examples) -> list[str]:
+        """The sentences of every problem (`assay.task.WritesInputs`)."""
+        return [" | ".join(map(self.sentence, items)) for items in examples.inputs["items"]]
 
     def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         tokens = torch.zeros(len(obeys), LENGTH, dtype=torch.int64)

@@ -180,6 +180,19 @@ class SlotTask(Task):
         parts = self._all_parts(values)
         return Examples(inputs, targets, parts, self.combination_id(parts))
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """The values of the slots, and the cue (`assay.task.WritesInputs`)."""
+        tokens, starts = next(iter(examples.inputs.values())), self._token_starts
+        if tokens.ndim != 2 or tokens.shape[1] != len(self._slots) + (self.cue != "none"):
+            return []
+        words = [(self.part(name).values, starts[self._alphabet(name)]) for name in self._slots]
+        if self.cue != "none":
+            words.append((tuple(f"cue {k}" for k in range(self._num_classes())), starts["cue"]))
+        return [
+            " ".join(values[token - start] for token, (values, start) in zip(row, words, strict=True))
+            for row in tokens.tolist()
+        ]
+
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
         """Targets after an exchange. A derived part is exchanged by exchanging the slots that it follows from."""
         self.part(part)

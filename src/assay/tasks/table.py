@@ -24,6 +24,7 @@ from assay.tasks.table_memory import content_of, rows_of, with_inputs
 from assay.tasks.table_rows import TableRows, written
 from assay.tasks.table_schema import PartDeclaration, read_declaration
 from assay.tasks.table_split import check_follows, read_part, roles_of, rows_of_splits
+from assay.tasks.table_words import RowWords, vocabulary_of
 
 SAME = 1e-6  # difference of scores below which two targets are the same
 
@@ -65,6 +66,7 @@ class Table(Task):
     input_spec: InputSpec | None
     objective: Objective
     level: Level
+    _words: RowWords | None = None
 
     @checked
     def __init__(
@@ -131,6 +133,14 @@ class Table(Task):
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         rows, examples = self._rows[split], self._examples if split == "train" else self._asked
         return examples.take(rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)])
+
+    def input_texts(self, examples: Examples) -> list[str]:
+        """Rows as they stand in the file; empty of tensors in memory (`assay.task.WritesInputs`)."""
+        return self._words.inputs(examples) if self._words else []
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        """Answers that are texts in words; empty of others (`assay.task.WritesExamples`)."""
+        return self._words.answers(answers) if self._words else []
 
     def trained_examples(self, n: int, *, generator: Generator) -> Examples:
         """Rows of `train` and of `seen`."""
@@ -252,6 +262,7 @@ def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True
     task._rows = rows_of_splits(rows, roles_of(path, declared, rows, task, task._values), task, task._values)
     content = read_content(path, declared, rows, train=task._rows["train"], novel=task._rows["novel"])
     task._fill(content)
+    task._words = RowWords(declared, rows, content, vocabulary_of(content))
     if isinstance(task, ExecutedTable):
         assert declared.executor is not None
         task._take(AddressedExecutor(path, declared.executor), declared.parts, rows, content, declared.target.source)

@@ -30,7 +30,7 @@ class Content(NamedTuple):
 
     `encode` makes a target of the content of a target cell, None for an answer that the network does not have; `complete`:
     whether novel rows have answers too; `first_word`: whether the network under test is scored on the first word of its answer
-    alone.
+    alone; `words`: the token of every word of an answer that is text.
     """
 
     inputs: dict[str, Tensor]
@@ -39,6 +39,7 @@ class Content(NamedTuple):
     encode: Callable[[object], Tensor | None]
     complete: bool = True
     first_word: bool = False
+    words: Mapping[str, int] = {}
 
     @property
     def input_spec(self) -> InputSpec | None:
@@ -187,8 +188,9 @@ def _read_sequences(declared: Declaration, rows: TableRows, answered: Sequence[i
     prefix = torch.full((len(rows), targets.shape[1]), PAD)
     prefix[answered, 1:] = targets[:, :-1]
     prefix[:, 0] = START
-    encode = partial(_words, _numbers_of({word for text in texts for word in text}, END + 1), targets.shape[1])
-    content = Content({"source": source, "prefix": prefix}, targets, Sequences(vocab), encode)
+    number = _numbers_of({word for text in texts for word in text}, END + 1)
+    encode = partial(_words, number, targets.shape[1])
+    content = Content({"source": source, "prefix": prefix}, targets, Sequences(vocab), encode, words=number)
     if len(answered) == len(rows):
         return content
     objective = Sequences(vocab, unit="exact match of the first word")

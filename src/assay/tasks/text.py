@@ -136,6 +136,13 @@ class Text(Task):
             return Examples({"tokens": windows[:, :-1]}, windows[:, 1:], parts, ids)
         return Examples({"text": as_bytes([_readable(row) for row in windows])}, parts["word"], parts, ids)
 
+    def input_texts(self, examples: Examples) -> list[str]:
+        """Windows of the text (`assay.task.WritesExamples`)."""
+        return [_readable(row[row > 0]).strip() for row in next(iter(examples.inputs.values())).long()]
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return [_readable(row) for row in answers] if answers.ndim == 2 else []
+
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """Texts, word by word, as bytes (`assay.graph.FeedsGraphs`). The position of a word is its last byte."""
         tokens = torch.full((len(graphs), self.length), END)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assay.entities import NOVEL, Contexts, ListsEntities, Pairs, Written
@@ -61,11 +61,13 @@ class Inside:
 
 @dataclass(frozen=True)
 class ListsKept:
-    """What the summary and figures need. `base`: the list length at which scores are read; `ceiling`: the accuracy there."""
+    """What the summary and figures need. `base`: the list length at which scores are read; `ceiling`: the accuracy there;
+    `answered`: by list length, the attribute answered for every entity of the lists."""
 
     base: int
     ceiling: float
     accuracy: Mapping[int, Float[Tensor, " n"]]
+    answered: Mapping[int, Int[Tensor, "n k"]]
     novel: Mapping[tuple[Pairs, int], Float[Tensor, " c"]]
     scores: Mapping[str, NormalisedScore]
     learned: Interval | None
@@ -79,6 +81,7 @@ class ListsDraw:
     lists with another attribute at the first place, and queries for the first and last entity; `novel`: queries for the pair
     never bound in training, by kind of novelty and list length."""
 
+    task: Task
     budget: BindingBudget
     sizes: tuple[int, ...]
     asked: Mapping[int, Asked]
@@ -131,7 +134,7 @@ class ListsDraw:
         if longest >= SIGNED_AT and len(asked[longest].contexts) >= 2 * LEAST:
             mixed = crossed(lists, drawn(longest, "trained", "mixed"), generator=rng("mixed"))
         known = lists.trained_with()
-        return cls(budget, lists.sizes, asked, changed, novel, both, mixed, known, tuple(not_drawn))
+        return cls(task, budget, lists.sizes, asked, changed, novel, both, mixed, known, tuple(not_drawn))
 
     def read(self, network: Subject, rng: Random, own: ListsKept | None) -> Reading:
         """Read one network. `own`: for an untrained copy, the reading of the network under test."""
@@ -143,7 +146,8 @@ class ListsDraw:
         values += [one for size in self.asked if (one := self._illusory(size, said[size])) is not None]
         values.append(self._isolation(network, base, said[base]))
         scores = {"separation": self._separation(base, said[base])}
-        values.append(values_of(metrics.SEPARATION, scores["separation"], HOW))
+        raw = {"separation": metrics.raw_of(scores["separation"], "paired contrast, chance .5")}
+        values.append(values_of(metrics.SEPARATION, scores["separation"], HOW, raw=raw["separation"]))
         found: dict[tuple[Pairs, int], Tensor] = {}
         for (pairs, size), asked in self.novel.items():
             combined, nulls = self._of_novel(network, asked)
@@ -151,17 +155,20 @@ class ListsDraw:
             values.append(self._novel_accuracy(pairs, size, combined, nulls))
             if size == base:
                 # With an accuracy on trained pairs below that of the nulls, the ceiling is below the null: no score exists.
-                scores[f"reuse, {pairs}"] = normalised(combined.means, nulls, ceiling=ceiling)
-                values.append(values_of(metrics.REUSE, scores[f"reuse, {pairs}"], HOW, pairs=pairs))
+                name = f"reuse, {pairs}"
+                scores[name] = normalised(combined.means, nulls, ceiling=ceiling)
+                raw[name] = metrics.raw_of(scores[name], "accuracy", combined.ids if scores[name].value is not None else None)
+                values.append(values_of(metrics.REUSE, scores[name], HOW, raw=raw[name], about={"pairs": pairs}))
         reused = len(scores) > 1
         lowest = composite(scores, generator=rng("lowest")) if reused else None
-        values.append(values_of_lowest(lowest, scores["separation"].units))
+        values.append(values_of_lowest(lowest, scores["separation"].units, raw))
         inside = self._inside(network, said, rng) if self.pairs else None
         if inside is not None:
             values += self._transplant(inside)
         learned = mean_interval(accuracy[base], bounds=(0.0, 1.0))
         told: Word = word(learned, list(scores.values())) if reused else "undecided"
-        return Reading(values, ListsKept(base, ceiling, accuracy, found, scores, learned, told, inside))
+        answered = {size: each.argmax(2)[:, :size] for size, each in said.items()}
+        return Reading(values, ListsKept(base, ceiling, accuracy, answered, found, scores, learned, told, inside))
 
     def _base(self, accuracy: Mapping[int, Tensor]) -> int:
         """The largest list length in training that was learned; if none was, the smallest."""
@@ -212,7 +219,7 @@ class ListsDraw:
     def _of_novel(self, network: Subject, asked: Asked) -> tuple[ClusterMeans, dict[str, Tensor]]:
         """Accuracy for every pair that was queried, and the same of the nulls."""
         contexts, (entity, attribute) = asked.contexts, asked.contexts.at(asked.contexts.queried)
-        pair = entity * self.known.shape[1] + attribute
+        pair = self.pair_of(asked)
 
         def by_pair(units: Tensor) -> Tensor:
             return cluster_means(units.float(), pair).means
@@ -230,6 +237,11 @@ class ListsDraw:
             "world pairing": by_pair(of_world[rows, attribute] / of_world.sum(1)),
         }
         return cluster_means(right(logits(network, asked), asked)[:, 0].float(), pair), nulls
+
+    def pair_of(self, asked: Asked) -> Int[Tensor, " n"]:
+        """The queried pair of every list, as a number."""
+        entity, attribute = asked.contexts.at(asked.contexts.queried)
+        return entity * self.known.shape[1] + attribute
 
     def _novel_accuracy(self, pairs: Pairs, size: int, combined: ClusterMeans, nulls: Mapping[str, Tensor]) -> Values:
         controls = tuple(Control(name=name, how=HOW[name], values=null[None]) for name, null in nulls.items())

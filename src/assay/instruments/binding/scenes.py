@@ -14,7 +14,7 @@ from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.grouping import Grouping, grouping, values_of_grouping
 from assay.instruments.binding.interactions import from_interactions
-from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
+from assay.instruments.binding.metrics import BindingBudget, raw_of, values_of, values_of_lowest
 from assay.instruments.binding.pictures import PlaceGrid, blind, from_maps, from_masks, map_at, mask_sites, read_maps
 from assay.instruments.binding.scene_figures import PICTURED, Pictured
 from assay.instruments.binding.scores import NormalisedScore, Word, composite, normalised, word
@@ -70,6 +70,7 @@ class KeptScenes:
     nulls: Mapping[int, Mapping[str, float]]
     grouping: Grouping | str
     pictured: Pictured | None
+    segments: Mapping[int, Int[Tensor, "n rows columns"]]
 
 
 @dataclass(frozen=True)
@@ -136,23 +137,30 @@ class ScenesDraw:
             by_size[size], nulls[size] = units["fg_ari"], {name: float(each.mean()) for name, each in others.items()}
             values += self._raw(size, units, others)
         scores = {"segregation": normalised(*segregated[base])}
-        values.append(values_of(metrics.SEGREGATION, scores["segregation"], HOW))
-        decode, isolated = self._separated(network, where, base, found[base])
+        raw = {"segregation": raw_of(scores["segregation"], "FG-ARI")}
+        values.append(values_of(metrics.SEGREGATION, scores["segregation"], HOW, raw=raw["segregation"]))
+        decode, rows, isolated = self._separated(network, where, base, found[base])
         scores["separation"] = decode
-        values += [values_of(metrics.SEPARATION, decode, HOW), isolated, self._format(base, found[base])]
+        raw["separation"] = raw_of(decode, "binding told right, .5 undecided", rows if decode.value is not None else None)
+        values += [
+            values_of(metrics.SEPARATION, decode, HOW, raw=raw["separation"]), isolated, self._format(base, found[base])
+        ]  # fmt: skip
         right, reused = self._reused(network, where, base, found[base], own)
         if len(self.novel) >= MIN_UNITS:
             scores["reuse, queried"] = reused
-            values.append(values_of(metrics.REUSE, reused, HOW, pairs="queried"))
+            raw["reuse, queried"] = raw_of(reused, "both attributes named")
+            values.append(values_of(metrics.REUSE, reused, HOW, raw=raw["reuse, queried"], about={"pairs": "queried"}))
         lowest = composite(scores, generator=rng("lowest")) if len(scores) > 2 else None
-        values.append(values_of_lowest(lowest, scores["segregation"].units))
+        values.append(values_of_lowest(lowest, scores["segregation"].units, raw))
         learned = mean_interval(right, bounds=(0.0, 1.0))
         told: Word = word(learned, list(scores.values())) if len(scores) > 2 else "undecided"
         ceiling = own.ceiling if own else float(right.mean())
         grouped = self._grouped(network, base, own)
         values += values_of_grouping(grouped)
         pictured = None if own else self._pictured(base, found[base], where)
-        return Reading(values, KeptScenes(where, base, ceiling, scores, learned, told, by_size, nulls, grouped, pictured))
+        segments = {} if own else {size: read.segments for size, read in found.items()}
+        kept = KeptScenes(where, base, ceiling, scores, learned, told, by_size, nulls, grouped, pictured, segments)
+        return Reading(values, kept)
 
     def _pictured(self, base: int, read: ReadScenes, where: Where) -> Pictured:
         scenes = self.shown[base]
@@ -241,7 +249,10 @@ class ScenesDraw:
             Values(metric=metrics.IOU.key, about=about, units=units["matched_iou"].float(), note=note),
         ]
 
-    def _separated(self, network: Subject, where: Where, size: int, read: ReadScenes) -> tuple[NormalisedScore, Values]:
+    def _separated(
+        self, network: Subject, where: Where, size: int, read: ReadScenes
+    ) -> tuple[NormalisedScore, Int[Tensor, " r"], Values]:
+        """Separation, the scenes that it is read on, and isolation."""
         scenes = self.shown[size]
         # Another binding exists only where the two objects differ in both attributes.
         pair = scenes.attributes[:, :2]
@@ -261,8 +272,8 @@ class ScenesDraw:
         try:
             value, units = isolation(read.states, moved.states, scenes.attributes, num_values=self.num_values)
         except AssayError as error:
-            return score, Values(metric=metrics.ISOLATION.key, units=torch.zeros(0), reason=error.rule)
-        return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
+            return score, rows, Values(metric=metrics.ISOLATION.key, units=torch.zeros(0), reason=error.rule)
+        return score, rows, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
 
     def _format(self, size: int, read: ReadScenes) -> Values:
         """Common format: whether read-outs fitted on the states of one object work on those of the others."""

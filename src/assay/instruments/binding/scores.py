@@ -32,12 +32,14 @@ class NormalisedScore:
     - `units`: `(u,)`, the linearisation of the score in the values of every unit. Their mean is the value, and their spread
       gives its standard error, with the uncertainty of the null included.
     - `interval`: confidence interval of the value over the units.
+    - `observed`: `(u,)`, the values of the network that the score is computed from.
     - `nulls`: the score of every null; `ps`: one-sided paired p-values of the network against each.
     - `best`: the name of the best null.
     """
 
     value: float | None
     units: Float[Tensor, " u"]
+    observed: Float[Tensor, " u"]
     interval: Interval | None
     nulls: Mapping[str, float]
     ps: Mapping[str, float]
@@ -74,7 +76,7 @@ def normalised(
             if len(o) < MIN_UNITS
             else f"{best} reaches {means[best]:.2f} of {ceiling:.2f}, too close to the ceiling for a score"
         )
-        return NormalisedScore(None, torch.zeros(0), None, {}, {}, best, reason)
+        return NormalisedScore(None, torch.zeros(0), torch.zeros(0), None, {}, {}, best, reason)
     value = (float(o.mean()) - means[best]) / room
     n = nulls[best].double()
     units = value + ((o - o.mean()) - (1 - value) * (n - n.mean())) / room
@@ -86,7 +88,7 @@ def normalised(
         interval = Interval(low=min(low, value), high=max(high, value), level=LEVEL, method=exact.method)
     of_nulls = {name: (mean - means[best]) / room for name, mean in means.items()}
     ps = {name: paired_p(observed, null) for name, null in nulls.items()}
-    return NormalisedScore(value, units, interval, of_nulls, ps, best)
+    return NormalisedScore(value, units, observed, interval, of_nulls, ps, best)
 
 
 @dataclass(frozen=True)

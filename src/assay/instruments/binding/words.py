@@ -1,12 +1,13 @@
 """Summary sentences, figures and tables of `binding`, for lists and for scenes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from assay.display import number
-from assay.entities import Contexts
+from assay.display import counted, number
+from assay.entities import Pairs
 from assay.evidence import Measure
 from assay.figure import Cell, Curve, DetailTable, Figure, Line, Plot
 from assay.instrument import Notes, Readings
@@ -15,6 +16,8 @@ from assay.instruments.binding.grouping import Grouping
 from assay.instruments.binding.lists import Inside, ListsDraw, ListsKept
 from assay.instruments.binding.scene_figures import grouping_figures, segments_figure, sizes_table
 from assay.instruments.binding.scenes import KeptScenes, ScenesDraw
+from assay.instruments.binding.scores import NormalisedScore
+from assay.instruments.binding.shown import Shown, answers_in_words, lists_in_words, pictures_of
 from assay.instruments.binding.swaps import ANSWERS, QUERIES
 from assay.stats import mean_interval
 
@@ -37,6 +40,7 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         warnings.append(
             "No states were exchanged: no site holds one vector for every token and lets all of the input pass through."
         )
+    shown = _in_words(data, kept, measures)
     return Notes(
         summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores or 'no score'}).{inside}",
         warnings=warnings,
@@ -46,16 +50,46 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
             "The mechanism, as a criterion: it is named from patches and does not enter the verdict.",
             *data.not_drawn,
         ),
-        figures=(_sizes(data, kept, copies), *(_inside(kept.inside) if kept.inside else ())),
+        figures=(_sizes(data, kept, copies, measures), *(_inside(kept.inside) if kept.inside else ())),
         settings={"entities in a list": kept.base, "verdict": kept.word},
-        inputs={metrics.ACCURACY.of: dict(enumerate(_lists(data.asked[kept.base].contexts)))},
+        inputs=shown["inputs"],
+        answers=shown["answers"],
     )
 
 
-def _lists(contexts: Contexts) -> Iterator[str]:
-    """A description of every list, with entities and attributes by their numbers."""
-    for pairs in torch.stack([contexts.entities, contexts.attributes], -1).tolist():
-        yield ", ".join(f"entity {entity} with attribute {attribute}" for entity, attribute in pairs)
+def _in_words(data: ListsDraw, kept: ListsKept, measures: Sequence[Measure]) -> dict[str, dict[str, dict[int, str]]]:
+    """Inputs and answers in words: those of the lists that scores are read on by their kind of unit, others by the measure."""
+    lists = {metrics.ACCURACY.of: (kept.base, data.asked[kept.base])}
+    for one in measures:
+        size = int(one.about.get("entities", kept.base))
+        if one.unit_of == metrics.ACCURACY.of and size != kept.base:
+            lists[one.label] = size, data.asked[size]
+        elif one.key == metrics.TRANSPLANT.key and data.pairs:
+            lists[one.label] = 0, data.pairs[1].target  # lists of their own, answered after an exchange
+    found: dict[str, dict[str, dict[int, str]]] = {"inputs": _of_new_pairs(data, kept, measures), "answers": {}}
+    for key, (size, asked) in lists.items():
+        found["inputs"][key] = dict(enumerate(lists_in_words(asked, data.task)))
+        if size:
+            found["answers"][key] = dict(enumerate(answers_in_words(kept.answered[size], asked, data.task)))
+    return found
+
+
+def _of_new_pairs(data: ListsDraw, kept: ListsKept, measures: Sequence[Measure]) -> dict[str, dict[int, str]]:
+    """For every measure of new pairs a list in which each of them is queried."""
+    lowest, found = lowest_of(kept.scores), {}
+    for one in measures:
+        pairs = lowest.removeprefix("reuse, ") if one.key == metrics.COMPOSITE.key else one.about.get("pairs")
+        asked = data.novel.get((cast(Pairs, pairs), int(one.about.get("entities", kept.base))))
+        if asked is not None:
+            texts = lists_in_words(asked, data.task)
+            found[one.label] = dict(reversed([*zip(data.pair_of(asked).tolist(), texts, strict=True)]))  # the first of each
+    return found
+
+
+def lowest_of(scores: Mapping[str, NormalisedScore]) -> str:
+    """Name of the lowest score; empty where one has no value."""
+    values = {name: score.value for name, score in scores.items() if score.value is not None}
+    return min(values, key=lambda name: values[name]) if values and len(values) == len(scores) else ""
 
 
 def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
@@ -94,7 +128,23 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
             *(() if isinstance(kept.grouping, str) else grouping_figures(kept.grouping)),
         ),
         settings={"objects in a scene": kept.base, "verdict": kept.word, "segments": place},
+        pictured="The input, its true objects and, where they were read, the network's segments.",
+        images=pictures_of(measures, _shown(data, kept, measures)),
     )
+
+
+def _shown(data: ScenesDraw, kept: KeptScenes, measures: Sequence[Measure]) -> dict[str, Shown]:
+    """Scenes of the smallest number of objects by their kind of unit, others by the label of the measure."""
+    base: Shown = (data.shown[kept.base], kept.segments[kept.base])
+    lowest = lowest_of(kept.scores) == "reuse, queried"
+    shown: dict[str, Shown] = {metrics.FG_ARI.of: base, metrics.SEPARATION.of: base}
+    for one in measures:
+        size = int(one.about.get("objects", kept.base))
+        if size != kept.base:
+            shown[one.label] = data.shown[size], kept.segments[size]
+        elif one.key == metrics.REUSE.key or (one.key == metrics.COMPOSITE.key and lowest):
+            shown[one.label] = data.novel, None
+    return shown
 
 
 def _grouped(found: Grouping | str) -> str:
@@ -109,8 +159,10 @@ def _grouped(found: Grouping | str) -> str:
     )
 
 
-def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept]) -> Curve:
-    def line(name: str, found: Mapping[int, Tensor], *, null: bool = False) -> Line:
+def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept], measures: Sequence[Measure]) -> Curve:
+    labels = {(one.about.get("pairs", ""), one.about.get("entities")): one.label for one in measures if one.repeats}
+
+    def line(name: str, found: Mapping[int, Tensor], unit: str, pairs: str = "") -> Line:
         each = {size: mean_interval(units, bounds=(0.0, 1.0)) for size, units in found.items()}
         return Line(
             name=name,
@@ -118,12 +170,14 @@ def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept]) -> Cur
             y=tuple(float(units.mean()) for units in found.values()),
             low=tuple(i.low if i else None for i in each.values()),
             high=tuple(i.high if i else None for i in each.values()),
-            null=null,
+            units=tuple(counted(len(units), unit) for units in found.values()),
+            leads_to=tuple(labels.get((pairs, str(size)), "") for size in found),
         )
 
-    lines = [line("trained pairs", kept.accuracy)]
+    lines = [line("trained pairs", kept.accuracy, "list")]
     for pairs in dict.fromkeys(pairs for pairs, _ in kept.novel):
-        lines.append(line(f"new: {pairs}", {size: units for (kind, size), units in kept.novel.items() if kind == pairs}))
+        of_kind = {size: units for (kind, size), units in kept.novel.items() if kind == pairs}
+        lines.append(line(f"new: {pairs}", of_kind, "pair", pairs))
     sizes = tuple(kept.accuracy)
     lines.append(Line(name="guess", x=sizes, y=tuple(1 / size for size in sizes), null=True))
     if copies:

@@ -249,6 +249,7 @@ class _Reader:
             torch.stack(
                 [by_combination(network.losses(self.judging, one.kept), self.judging.combination)[0] for one in candidates]
             ),
+            self.judging.combination.unique(),
             torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
             target=self.data.target,
             nonsense=[*nonsense["permuted"], *nonsense["wrong"]],

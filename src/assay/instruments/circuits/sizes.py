@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.display import number
-from assay.evidence import Interval
+from assay.evidence import Interval, RawValues
 from assay.instrument import Control, Random, Values
 from assay.instruments.circuits import metrics
 from assay.instruments.circuits.controls import Sets
@@ -32,6 +32,7 @@ def by_combination(
 def size_values(
     metric: str,
     losses: Float[Tensor, "circuits u"],
+    ids: Int[Tensor, " u"],
     shares: Float[Tensor, " circuits"],
     *,
     target: float,
@@ -43,8 +44,9 @@ def size_values(
     """The share of edges of the last of several circuits. Its interval comes from the bootstrap over combinations: in each
     resample, the size of the smallest circuit that reaches the target.
 
-    **Arguments:** `losses`, `shares`: losses and shares of edges of circuits of all sizes, on the held-out combinations.
-    `nonsense`: shares of edges of circuits for nonsense labels, 1 if none was found; `how`: how these were found.
+    **Arguments:** `losses`, `shares`: losses and shares of edges of circuits of all sizes, on the held-out combinations;
+    `ids`: of these combinations. `nonsense`: shares of edges of circuits for nonsense labels, 1 if none was found; `how`: how
+    these were found.
     """
     rows = torch.randint(losses.shape[1], (_RESAMPLED, losses.shape[1]), generator=generator)
     reached = losses[:, rows].mean(-1) <= target
@@ -55,6 +57,7 @@ def size_values(
     return Values(
         metric=metric,
         units=losses[-1],
+        raw=RawValues(of="loss of the circuit", values=tuple(losses[-1].tolist()), ids=tuple(ids.tolist())),
         value=value,
         variance=variance,
         interval=Interval(
@@ -116,6 +119,7 @@ def read_weights(
     values = size_values(
         metrics.WEIGHTS.key,
         losses,
+        sets.judging.combination.unique(),
         torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
         target=target,
         nonsense=sizes,

@@ -31,7 +31,7 @@ def explained(data: CircuitsDraw, readings: Readings, measures: Sequence[Measure
         summary=_summary(data, found, measures),
         warnings=tuple(_warnings(data, found, measures)),
         not_tested=tuple(_not_tested(data, found)),
-        figures=tuple(_figures(data, found, readings)),
+        figures=tuple(_figures(data, found, readings, measures)),
         settings={
             "target loss": data.target,
             "loss of a constant answer": data.constant,
@@ -116,8 +116,8 @@ def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
     yield "Sparse twins, pruned twins and random sparse masks: give them as references (docs/methods/circuits.md)."
 
 
-def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Iterator[Figure]:
-    yield _curve(data, found, readings)
+def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measures: Sequence[Measure]) -> Iterator[Figure]:
+    yield _curve(data, found, readings, measures)
     rows: list[tuple[Cell, ...]] = [(name, alone, without) for name, alone, without in found.ablations]
     if found.frozen is not None:
         rows.append(("mean, normalisation frozen", found.frozen, None))
@@ -220,7 +220,9 @@ def _weights(found: FoundWeights, total: int) -> DetailTable:
     )
 
 
-def _line(name: str, circuits: Sequence[Circuit], total: int, *, null: bool = False, marked: int | None = None) -> Line:
+def _line(
+    name: str, circuits: Sequence[Circuit], total: int, *, null: bool = False, marked: int | None = None, leads_to: str = ""
+) -> Line:
     return Line(
         name=name,
         x=tuple(one.edges / max(1, total) for one in circuits),
@@ -228,13 +230,15 @@ def _line(name: str, circuits: Sequence[Circuit], total: int, *, null: bool = Fa
         null=null,
         marked=() if marked is None else (marked,),
         notes=tuple(f"{one.edges} edges, {int(one.kept.sum())} nodes" for one in circuits),
+        leads_to=tuple(leads_to if k == marked else "" for k in range(len(circuits))),
     )
 
 
-def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Curve:
+def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measures: Sequence[Measure]) -> Curve:
+    size = next(one for one in measures if one.key == SIZE.key)
     circuits = sorted([*found.circuits, found.circuit], key=lambda one: one.edges)
     marked = next(k for k, one in enumerate(circuits) if one is found.circuit)
-    lines = [_line("this network", circuits, found.total, marked=marked)]
+    lines = [_line("this network", circuits, found.total, marked=marked, leads_to=size.label)]
     lines += [
         _line(f"{name} labels", one.circuits, found.total, null=True)
         for name, some in found.nonsense.items()

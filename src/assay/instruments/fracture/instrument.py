@@ -18,6 +18,7 @@ from assay.instruments.fracture.coherence import Coherence, coherence, energies_
 from assay.instruments.fracture.contexts import BETWEEN, ENTERING, likeness, settings_of
 from assay.instruments.fracture.estimates import left_out, values_around
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
+from assay.instruments.fracture.orbits import orbits_shown
 from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
@@ -101,7 +102,8 @@ class FractureDraw:
 
     **Attributes:** `place`: of its orbit among all, at random; `sides`: where in its orbit each example lies; `not_trained`:
     why no network is trained alike on outputs without the regularity, empty where some are; `declared`: how many values each
-    part of the task has; `repeated`: examples that were left out, since others have their inputs.
+    part of the task has; `repeated`: examples that were left out, since others have their inputs; `shown`: inputs and images of
+    the orbits, as in `Notes`.
     """
 
     regular: Regular
@@ -112,6 +114,7 @@ class FractureDraw:
     not_trained: str = ""
     declared: Mapping[str, int] = field(default_factory=dict)
     repeated: int = 0
+    shown: Mapping[str, Mapping[str, Mapping[int, str]]] = field(default_factory=dict)
 
     @property
     def groups(self) -> Int[Tensor, " n"]:
@@ -174,6 +177,7 @@ class Fracture(Instrument[FractureDraw]):
             not_trained=_why_not_trained(subject, task, budget),
             declared={part.name: len(part.values) for part in task.parts},
             repeated=given - len(regular.examples),
+            shown=orbits_shown(regular, task),
         )
 
     def references(self, network: Subject, task: Task, data: FractureDraw, own: Reading, rng: Random) -> Mapping[str, Subject]:
@@ -256,6 +260,8 @@ class Fracture(Instrument[FractureDraw]):
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings=settings,
+            pictured="The inputs of an orbit.",
+            **data.shown,
         )
 
 

@@ -11,7 +11,7 @@ from assay.figure import Curve, DetailTable, Figure, Line, Plot, Point, Scatter
 from assay.instrument import Notes, Readings
 from assay.instruments.langue import bits
 from assay.instruments.langue.matrix import between
-from assay.instruments.langue.metrics import IMITATOR, NEAR, tensor
+from assay.instruments.langue.metrics import APART, IMITATOR, NEAR, tensor
 from assay.instruments.langue.systems import COUNTS
 from assay.relations import unit_vectors
 from assay.stats import mean_interval
@@ -27,7 +27,13 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """Summary, warnings, untested points and figures."""
     kept = readings.own.kept
     found = {(m.key, *m.about.values()): m for m in measures if m.value is not None}
-    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), between(data, kept), *kept.tables, _map(kept, data)]
+    figures: list[Figure] = [
+        _curve(kept, readings, measures),
+        _alignments(kept),
+        between(data, kept),
+        *kept.tables,
+        _map(kept, data),
+    ]
     warnings, not_tested = [], list(data.systems.left_out)
     if kept.read is not None:
         figures.insert(0, _ladder(data, kept.read))
@@ -187,11 +193,24 @@ def _alignments(kept: Any) -> DetailTable:
     return DetailTable(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
 
 
-def _curve(kept: Any, readings: Readings) -> Curve:
+def _curve(kept: Any, readings: Readings, measures: Sequence[Measure]) -> Curve:
     plots = []
+    labels = {
+        ("apart" if one.key == APART.key else one.about["system"], one.about["layer"]): one.label
+        for one in measures
+        if one.key in (NEAR.key, APART.key) and one.repeats
+    }
+    words = (f"{len(kept.vectors):,} words",) * len(kept.layers)
     for name, one in kept.aligned.items():
         lines = [
-            Line(name="network", x=tuple(kept.layers), y=one.by_layer, marked=(one.best.layer,)),
+            Line(
+                name="network",
+                x=tuple(kept.layers),
+                y=one.by_layer,
+                marked=(one.best.layer,),
+                units=words,
+                leads_to=tuple(labels.get((name, layer), "") for layer in kept.layers),
+            ),
             Line(name="words of like frequency", x=tuple(kept.layers), y=one.matched, null=True, style="dotted"),
         ]
         lines += list(_copies(name, kept, readings))

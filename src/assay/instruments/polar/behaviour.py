@@ -49,12 +49,14 @@ class Behaviour:
     - `name`, `unit`: those of the score, which lies in [0, 1].
     - `run`: called with a function of the site's states, or None for no change; returns the scores `(n,)`.
     - `clusters` `(n,)`: the cluster of each example; clusters, not examples, are the independent units.
+    - `texts`: the text of each example, where each is a cluster.
     """
 
     name: str
     unit: str
     run: Callable[[Change | None], Float[Tensor, " n"]]
     clusters: Int[Tensor, " n"]
+    texts: tuple[str, ...] = ()
 
 
 def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generator: Generator) -> Behaviour | str:
@@ -79,7 +81,7 @@ def agreement(
     # pyrefly: ignore[not-callable]  (a method of every model of transformers)
     if encoder.module.get_output_embeddings() is None:
         return "the model has no head that predicts tokens"
-    inputs, places, forms = encoder.choices(task.continuations(num, generator=generator))
+    inputs, places, forms, sentences = encoder.choices(task.continuations(num, generator=generator))
     if not len(forms):
         return "no sentence of the task has a right and a wrong form that are single tokens"
 
@@ -92,7 +94,8 @@ def agreement(
             right.append((chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float())
         return torch.cat(right)
 
-    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(forms)))
+    texts = tuple(f"{' '.join(one.graph.words)} (or {one.wrong})" for one in sentences)
+    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(forms)), texts)
 
 
 def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
@@ -141,6 +144,7 @@ def lost_without(
     return Values(
         metric=LOST[behaviour.name, subspace].key,
         units=units.mean(0),
+        ids=cluster_means(whole, behaviour.clusters).ids,
         interval=fitted_interval(units, bounds=(-1.0, 1.0)) if len(bases) > 1 else None,
         unit=behaviour.unit,
         controls=(

@@ -29,14 +29,21 @@ TEXTS = (250, 500, 1_000, 2_500)
 Groups = Mapping[str, Bool[Tensor, " e"]]
 
 
-def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Sequence[Measure]) -> list[Curve]:
+def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Sequence[Measure], *, num: int) -> list[Curve]:
     """Scores of the network and of its untrained copies at every layer. The other nulls of `measures` are constant lines: they
-    do not depend on the layer, or were computed at the `chosen` one alone."""
+    do not depend on the layer, or were computed at the `chosen` one alone. `num`: number of texts."""
 
     def plot(title: str) -> Plot:
         layers = tuple(own[title])
         values, lows, highs = zip(*own[title].values(), strict=True)
-        lines = [Line(name="measured", x=layers, y=values, low=lows, high=highs, marked=(layers.index(chosen),))]
+        at = layers.index(chosen)
+        leads = next((one.label for one in measures if one.name == title and one.repeats), "")
+        lines = [
+            Line(
+                name="measured", x=layers, y=values, low=lows, high=highs, marked=(at,), units=(f"{num} texts",) * len(layers),
+                leads_to=tuple(leads if k == at else "" for k in range(len(layers))),
+            )
+        ]  # fmt: skip
         beside = [[value for copy in copies if (value := copy[title][layer][0]) is not None] for layer in layers]
         if all(beside):
             mean, low, high = zip(*((sum(some) / len(some), min(some), max(some)) for some in beside), strict=True)

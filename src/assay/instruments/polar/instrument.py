@@ -169,11 +169,14 @@ class Polar(Instrument[PolarDraw]):
             values += [fitted_values(metric, of, again, some, note=note) for of, metric in NONSENSE.items()]
         polar = [behaviour.orthonormal(fit.polar.after(found.basis).maps[0]) for fit in fits]
         subspaces = {behaviour.SUBSPACE: polar, behaviour.AXES: [behaviour.relation_basis(states)]}
+        inputs = {}
         with stage("use", 0.75, 0.9):
             for one in _behaviours(network, data, encoder, layer, rng):
                 if isinstance(one, str):
                     not_tested.append(f"Whether the network uses what can be decoded: {one}.")
                     continue
+                if one.texts:
+                    inputs["sentence"] = dict(enumerate(one.texts))
                 for name, bases in subspaces.items():
                     options = {"repeats": budget.removals, "generator": rng(one.name, name)}
                     values.append(behaviour.lost_without(one, name, bases, states, **options))
@@ -191,7 +194,7 @@ class Polar(Instrument[PolarDraw]):
         with stage("tables and curves", 0.9, 1.0):
             tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
             rows = search.curve_rows(found, generator=rng("depth curve"))
-        notes = Notes("", warned, not_tested, tables, settings)
+        notes = Notes("", warned, not_tested, tables, settings, inputs)
         return Reading(values, PolarKept(found.test, found.basis, rows, notes))
 
     def read_copy(self, network: Subject, data: PolarDraw, own: Reading, rng: Random) -> Reading:
@@ -205,10 +208,12 @@ class Polar(Instrument[PolarDraw]):
     def explain(self, data: PolarDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept, copies = readings.own.kept, [copy.kept for copy in readings.copies]
         notes, layer = kept.notes, kept.notes.settings["layer"]
-        curves = figures.layer_curves(layer, kept.rows, copies, measures)
+        curves = figures.layer_curves(layer, kept.rows, copies, measures, num=len(kept.test.graphs))
         texts = {k: " ".join(graph.words) for k, graph in enumerate(kept.test.graphs)}
         return notes._replace(
-            summary=_summary(measures, layer), figures=(*curves, *notes.figures), inputs={self.metrics[0].of: texts}
+            summary=_summary(measures, layer),
+            figures=(*curves, *notes.figures),
+            inputs={self.metrics[0].of: texts, **notes.inputs},
         )
 
     def _searched(self, texts: TextStates, budget: PolarBudget, rng: Random) -> FoundProbes:

@@ -2,9 +2,10 @@
 cuts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from assay.display import number
-from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
+from assay.display import counted, number
+from assay.evidence import CHANCE, CUT, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, DetailTable, Level, Line, Plot, Stretch
 from assay.instrument import Notes
 from assay.instruments.recombination.curves import AtCut, NetworkCurves, at_headline, holding, interval, label
@@ -18,6 +19,13 @@ from assay.stats import mean_interval
 PAIRED = "other combinations"
 RELABELLED = "trained alike on random labels"
 _NAMES = (CS, ES, C, E)
+KEYS = {
+    CS: ("seen_from_state",),
+    ES: ("seen_as_state",),
+    C: ("novel_from_state", "novel_from_first_state", "novel_constructed_input"),
+    E: ("novel_as_state",),
+}
+"""Keys of the measures behind each line."""
 
 
 def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[NetworkCurves], measures: Sequence[Measure]) -> Notes:
@@ -49,7 +57,7 @@ def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Networ
         summary=_summary(at, c, e, breaks, between, found, data),
         warnings=_warnings(data, found, at, carried),
         not_tested=_not_tested(data, found),
-        figures=(_picture(data, found, copies, between), _table(found)),
+        figures=(_picture(data, found, copies, between, measures), _table(found)),
         settings=settings,
     )
 
@@ -182,7 +190,13 @@ def _not_tested(data: RecombinationDraw, found: NetworkCurves) -> list[str]:
 # Figures
 
 
-def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[NetworkCurves], between: Between | None) -> Curve:
+def _picture(
+    data: RecombinationDraw,
+    found: NetworkCurves,
+    copies: Sequence[NetworkCurves],
+    between: Between | None,
+    measures: Sequence[Measure],
+) -> Curve:
     depths = [one.cut.depth for one in found.cuts]
     axis = tuple(label(one.cut) for one in found.cuts)
     leads = tuple(f"next: {', '.join(one.cut.leads)}" if one.cut.leads else "" for one in found.cuts)
@@ -201,7 +215,9 @@ def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Net
             for letter in _NAMES:
                 rates = [one.rates[k, r].get((letter, HELD if letter in (CS, ES) else OUTSIDE)) for one in found.cuts]
                 if any(rates):
-                    lines.append(_line(letter, axis, rates, sorted(stands_out), dotted=letter in (ES, E), notes=leads))
+                    behind = {one.about[CUT]: one.label for one in measures if _is_of(one, letter, recipe)}
+                    drawn = _line(letter, axis, rates, sorted(stands_out), dotted=letter in (ES, E), notes=leads)
+                    lines.append(replace(drawn, leads_to=tuple(behind.get(cut, "") for cut in axis)))
                     level = max(level, 1 if letter == E else 0)
             if r == 0:
                 lines += _bands(k, axis, depths, found, copies)
@@ -209,7 +225,8 @@ def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Net
                 explained = tuple(None if one.explained is None else max(0.0, one.explained) for one in found.cuts)
                 lines.append(Line(name="A", x=axis, y=explained, style="dashed", notes=leads))
             title = " ".join(f"{key} {value}" for key, value in recipe.about.items())
-            plots.append(Plot(title=title, lines=tuple(lines), stretches=stretches if k == r == 0 else ()))
+            subtitle = "share of combinations, chance taken out"
+            plots.append(Plot(title=title, subtitle=subtitle, lines=tuple(lines), stretches=stretches if k == r == 0 else ()))
     known: Level = 1 if level else 0
     return Curve(
         name="Curves",
@@ -225,6 +242,12 @@ def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Net
         ),
         level=known,
     )
+
+
+def _is_of(measure: Measure, letter: str, recipe: StateRecipe) -> bool:
+    """Whether a measure holds the combinations behind a point of the line of this letter."""
+    about = {key: value for key, value in measure.about.items() if key != CUT}
+    return bool(measure.repeats) and measure.key in KEYS[letter] and about == dict(recipe.about) and CUT in measure.about
 
 
 def _without_chance(value: float, chance: float) -> float:
@@ -252,8 +275,17 @@ def _line(
             [rate.mean if rate else None for rate in rates],
         )
     )
-    style = "dotted" if dotted else "solid"
-    return Line(name=name, x=axis, y=value, low=low, high=high, style=style, marked=tuple(marked), notes=notes)
+    return Line(
+        name=name,
+        x=axis,
+        y=value,
+        low=low,
+        high=high,
+        style="dotted" if dotted else "solid",
+        marked=tuple(marked),
+        notes=notes,
+        units=tuple(counted(len(rate.units), "combination") if rate else "" for rate in rates),
+    )
 
 
 def _bands(

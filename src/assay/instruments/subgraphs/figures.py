@@ -1,6 +1,8 @@
 """Figures of node errors: layers, sizes, cells beside k-coverage, and the graphs and nodes of single examples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Int8
@@ -12,7 +14,7 @@ from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate, from_own_parts
 from assay.computation.law import predicted_right, rates
-from assay.display import number, p_value
+from assay.display import counted, number, p_value
 from assay.evidence import DetailTable
 from assay.figure import ComputationGraphs, ComputationNode, Curve, Figure, Line, Matrix, Plot, StepGraph
 from assay.substitution import KS
@@ -23,13 +25,21 @@ _MOST_EXAMPLES, _MOST_NODES, _MOST_GRAPHS = 6, 60, 11
 Sizes = Mapping[str, Int[np.ndarray, " n"]]
 
 
-def figures(given: Analysis, own: Analysis, sizes: Sizes | None, *, on_right_values: bool) -> tuple[Figure, ...]:
+def figures(
+    given: Analysis,
+    own: Analysis,
+    sizes: Sizes | None,
+    *,
+    on_right_values: bool,
+    behind: str,
+    units: Sequence[int | None],
+) -> tuple[Figure, ...]:
     """All figures. `given`: the analysis behind the cells: each step on right values or, where there are none, the network's
     own steps whose ancestors are right; `own`: its own steps; `sizes`: two sizes of every example by name, or None for those of
-    its graph."""
-    graphs, shown = steps_figure(own)
+    its graph; `behind`: label of the measure whose units are the examples on its own steps; `units`: their ids."""
+    graphs, shown = steps_figure(own, behind, units)
     return (
-        kinds_by_layer(own),
+        kinds_by_layer(own, behind),
         *accuracy_by_size(own, sizes_of(own.computations) if sizes is None else sizes),
         graphs,
         layer_table(own, shown),
@@ -39,17 +49,21 @@ def figures(given: Analysis, own: Analysis, sizes: Sizes | None, *, on_right_val
     )
 
 
-def kinds_by_layer(own: Analysis) -> Curve:
+def kinds_by_layer(own: Analysis, behind: str) -> Curve:
     """Shares of the error kinds by layer, and right nodes beside the law of constant error."""
     layers = tuple(range(1, len(own.layers.ratios()) + 1))
     ratios = own.layers.ratios()
+    nodes = tuple(counted(len(of_layer), "node") for of_layer in own.computations.by_layer())
+    told: Any = {"units": nodes, "leads_to": (behind,) * len(layers)}
     lines = [
-        Line(name=kind, x=layers, y=_cells(ratios[:, k])) for k, kind in enumerate(KINDS) if own.layers.kinds[..., k].any()
+        Line(name=kind, x=layers, y=_cells(ratios[:, k]), **told)
+        for k, kind in enumerate(KINDS)
+        if own.layers.kinds[..., k].any()
     ]
     right = own.layers.kinds[..., [CORRECT, RESTORATION]].sum(2)
     share = rates(right, own.layers.kinds.sum(2), np.random.default_rng(0))
     law = predicted_right(own.computations, own.law, np.random.default_rng(0))
-    measured = Line(name="measured", x=layers, y=_cells(share.value), low=_cells(share.low), high=_cells(share.high))
+    measured = Line(name="measured", x=layers, y=_cells(share.value), low=_cells(share.low), high=_cells(share.high), **told)
     expected = Line(name="constant error", x=layers, y=_cells(law), null=True, style="dashed")
     p = "" if own.law.p is None else f" (p {p_value(own.law.p)})"
     return Curve(
@@ -178,9 +192,9 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
     return DetailTable(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
 
 
-def steps_figure(own: Analysis) -> tuple[ComputationGraphs, dict[int, str]]:
+def steps_figure(own: Analysis, behind: str = "", units: Sequence[int | None] = ()) -> tuple[ComputationGraphs, dict[int, str]]:
     """Computation graphs of a few examples: for every layer one whose first error is there, and one without an error; and the
-    name of the graph that shows each layer."""
+    name of the graph that shows each layer. `behind`, `units`: as in `figures`."""
     graphs, labels = own.computations, own.labels
     wrong = ~graphs.is_source & (labels.kind != CORRECT)
     first = np.full(graphs.num_examples, -1)
@@ -195,13 +209,39 @@ def steps_figure(own: Analysis) -> tuple[ComputationGraphs, dict[int, str]]:
             chosen[shown[layer]] = int(examples[0])
     if len(fine := np.flatnonzero(first < 0)):
         chosen[f"without an error: {_inputs(graphs, int(fine[0]))}"] = int(fine[0])
-    drawn = tuple(_graph(own, name, example) for name, example in chosen.items())
+    drawn = tuple(replace(_graph(own, name, k), unit=units[k] if units else None) for name, k in chosen.items())
     caption = (
         "Computation graphs on the network's own steps, inputs above, which are open circles. Correct: right, as are all "
         "ancestors. Local: wrong for its own parents. Propagation: what the operation gives for wrong parents. Restoration: "
         "right behind a wrong ancestor. Beside each node is the value that the network gave."
     )
-    return ComputationGraphs(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, level=2), shown
+    figure = ComputationGraphs(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, leads_to=behind, level=2)
+    return figure, shown
+
+
+def wrong_nodes(own: Analysis, units: Sequence[int | None]) -> dict[int, str]:
+    """For every example by its id the nodes that are wrong on the network's own steps, lower layers first."""
+    graphs, found = own.computations, {}
+    wrong = np.flatnonzero(~graphs.is_source & (own.predicted != graphs.values))
+    wrong = wrong[np.lexsort((graphs.layers[wrong], graphs.example[wrong]))]
+    starts = np.searchsorted(graphs.example[wrong], np.arange(graphs.num_examples + 1))
+    for k, unit in enumerate(units):
+        if unit is not None:
+            nodes = wrong[starts[k] : starts[k + 1]].tolist()
+            told = (
+                f"{graphs.names[graphs.name[node]]}: {_given(own, node)}, right is {_value(graphs, node)}" for node in nodes
+            )
+            found[unit] = "; ".join(told) or "every node right"
+    return found
+
+
+def _value(graphs: Computations, node: int) -> str:
+    return graphs.domain.text(graphs.values[node])
+
+
+def _given(own: Analysis, node: int) -> str:
+    given = int(own.predicted[node])
+    return "?" if given == MISSING else own.computations.domain.text(given)
 
 
 def _graph(own: Analysis, name: str, example: int) -> StepGraph:
@@ -211,12 +251,11 @@ def _graph(own: Analysis, name: str, example: int) -> StepGraph:
     place = {row: k for k, row in enumerate(rows.tolist())}
     steps = []
     for row in rows.tolist():
-        right = graphs.domain.text(graphs.values[row])
-        layer, given = int(graphs.layers[row]), int(own.predicted[row])
+        right, layer, given = _value(graphs, row), int(graphs.layers[row]), int(own.predicted[row])
         if graphs.operation[row] < 0:
             steps.append(ComputationNode(name=graphs.names[graphs.name[row]], value=right, layer=layer, kind="input"))
             continue
-        value = "?" if given == MISSING else graphs.domain.text(given)
+        value = _given(own, row)
         note = CELLS[own.seen.cell[row]] if given == graphs.values[row] else f"right is {right}"
         kind = KINDS[own.labels.kind[row]]
         steps.append(ComputationNode(name=_step(graphs, row), value=value, layer=layer, kind=kind, note=note))

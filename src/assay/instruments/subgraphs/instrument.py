@@ -16,7 +16,7 @@ from assay.computation.labels import labelled
 from assay.computation.predictions import answered, answered_values
 from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Instrument, NotEnough, Notes, Random, Reading, Readings, Values, stage
-from assay.instruments.subgraphs.figures import figures
+from assay.instruments.subgraphs.figures import figures, wrong_nodes
 from assay.instruments.subgraphs.leaks import leaks_table
 from assay.instruments.subgraphs.missing import missing_values
 from assay.instruments.subgraphs.values import (
@@ -29,6 +29,7 @@ from assay.instruments.subgraphs.values import (
     RECOMBINED,
     TRAINED,
     SubgraphsDraw,
+    ids_of,
     inputs_of,
     numpy_of,
     of_cells,
@@ -237,9 +238,17 @@ class Subgraphs(Instrument[SubgraphsDraw]):
             warnings=warnings,
             not_tested=untested,
             figures=(
-                *figures(cells, kept.own, sizes, on_right_values=kept.given is not None),
+                *figures(
+                    cells,
+                    kept.own,
+                    sizes,
+                    on_right_values=kept.given is not None,
+                    behind=next((one.label for one in measures if one.key == OWN.key and one.repeats), ""),
+                    units=ids_of(data.novel.examples),
+                ),
                 *leaks_table(data.trained, kept.own),
             ),
             settings=settings,
             inputs={TRAINED.of: inputs_of(data)},
+            answers={TRAINED.of: wrong_nodes(kept.own, ids_of(data.novel.examples))},
         )

@@ -289,6 +289,12 @@ def _ids(examples: Examples) -> Int[Tensor, " n"] | None:
     return examples.combination if len(examples.combination.unique()) == len(examples) else None
 
 
+def ids_of(examples: Examples) -> list[int | None]:
+    """The id of every example among the units of measures; None where examples share a combination."""
+    ids = _ids(examples)
+    return [None] * len(examples) if ids is None else ids.tolist()
+
+
 def inputs_of(data: SubgraphsDraw) -> dict[int, str]:
     """The input text by combination; empty where two examples of one side share one."""
     found: dict[int, str] = {}

@@ -9,15 +9,16 @@ from torch import nn
 
 from assay.display import number
 from assay.errors import AssayError
-from assay.evidence import UNTRAINED, Effort, Measure
+from assay.evidence import UNTRAINED, Effort, Measure, RawValues
 from assay.figure import DetailTable
 from assay.instrument import Control, Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.subnetworks.controls import AT_RANDOM, FRESH, PartReading, control_tables, controlled
 from assay.instruments.subnetworks.decision import NECESSITY, NONSENSE, RANDOM, decide
 from assay.instruments.subnetworks.path import SOLVES, SparsityPath, fit_path, path_curve
-from assay.instruments.subnetworks.problems import MaskBudget, MaskedModel, Problems, draw_problems
+from assay.instruments.subnetworks.problems import MaskBudget, MaskedModel, Problems, draw_problems, first_of_units
 from assay.masks import Unit, units_of
 from assay.stats import MIN_UNITS, gain_over
+from assay.stored_examples import MOST_EXAMPLES, from_both_ends, png_text, shown_inputs
 from assay.subject import Subject
 from assay.task import PosesPartProblems, Task
 
@@ -147,12 +148,15 @@ class Subnetworks(Instrument[Problems]):
             }
             for one in found.parts
         }
+        labels = {(one.about["part"], one.key): one.label for one in measures if one.raw}
         table = DetailTable(name="Decisions", columns=("part", "is", "because"), rows=tuple(decisions), level=2)
         return Notes(
             summary=". ".join(f"Part {part} is {word}: {reason}" for part, word, reason in decisions) + ".",
             warnings=tuple(_warnings(found)),
             not_tested=tuple(_not_tested(found.parts, len(data.budget.penalties))),
-            figures=(table, path_curve(paths), *found.tables),
+            figures=(table, path_curve(paths, labels), *found.tables),
+            pictured="The items of a problem.",
+            **_problems_shown(data, measures),
             settings={
                 "unit": self.unit,
                 "layers": ", ".join(self.layers),
@@ -161,6 +165,19 @@ class Subnetworks(Instrument[Problems]):
                 "units": len(data.units),
             },
         )
+
+
+def _problems_shown(data: Problems, measures: Sequence[Measure]) -> dict[str, dict[str, dict[int, str]]]:
+    """The problems behind every measure, as text or pictures: those with the lowest and the highest accuracy."""
+    found: dict[str, dict[str, dict[int, str]]] = {"inputs": {}, "images": {}}
+    for one in measures:
+        rows, problems = from_both_ends(one, 0)[: MOST_EXAMPLES // max(1, len(measures))], data.testing[one.about["part"]]
+        texts, pictures = shown_inputs(problems.take(first_of_units(problems)[rows]), data.task)
+        shown = zip(rows, texts, pictures, strict=True)
+        found["inputs"][one.label] = {row: text for row, text, _ in shown if text}
+        pictured = zip(rows, pictures, strict=True)
+        found["images"][one.label] = {row: png_text(picture) for row, picture in pictured if picture is not None}
+    return found
 
 
 def values_of(found: PartReading) -> list[Values]:
@@ -202,10 +219,12 @@ def values_along(part: str, paths: Sequence[SparsityPath]) -> list[Values]:
     for metric, sign, effects in effects_of:
         first = effects[0] if effects else paths[0].points[0].without
         raw = sign * sum(effect.raw for effect in effects) / max(1, len(effects))
+        of = "accuracy on its own problems, " + ("without the mask" if sign > 0 else "with the mask alone")
         values.append(
             Values(
                 metric=metric.key,
                 about={"part": part},
+                raw=RawValues(of=of, values=tuple(first.own.units.tolist())) if effects else None,
                 units=torch.cat([first.own.units, first.other.units]),
                 value=sign * sum(effect.necessity for effect in effects) / len(paths),
                 variance=first.variance,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from torch import Generator
 
@@ -125,9 +126,11 @@ def judged(model: MaskedModel, part: str, mask: Mask, checking: Examples, *, pen
     )
 
 
-def path_curve(paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]]) -> Curve:
+def path_curve(
+    paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]], labels: Mapping[tuple[str, str], str] = MappingProxyType({})
+) -> Curve:
     """Figure of accuracy and necessity against mask size: for every part the paths of `this` network, of its twin in a
-    `rotated` basis, and of `untrained` copies."""
+    `rotated` basis, and of `untrained` copies. `labels`: of the measures of the first chosen mask, by part and key."""
     plots = []
     for part, kinds in paths.items():
         alone, without = [], []
@@ -144,8 +147,13 @@ def path_curve(paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]]) -> Cur
                     marked=tuple(k for k, point in enumerate(points) if point is one.chosen),
                 )
                 own, other = (tuple(effect.raw for effect in side) for side in zip(*(p.alone for p in points), strict=True))
-                without.append(line)
-                alone.append(replace(line, name=f"own, {kind}", y=own))
+                of_first = kind == "this" and one is next((path for path in found if path.chosen), None)
+                necessity, sufficiency = (
+                    tuple(labels.get((part, name), "") if of_first and point is one.chosen else "" for point in points)
+                    for name in ("necessity", "sufficiency")
+                )
+                without.append(replace(line, leads_to=necessity))
+                alone.append(replace(line, name=f"own, {kind}", y=own, leads_to=sufficiency))
                 alone.append(replace(line, name=f"other, {kind}", y=other, style="dashed" if kind == "rotated" else "dotted"))
         plots.append(Plot(title=f"Part {part}: its mask alone", subtitle="accuracy on problems", lines=tuple(alone)))
         plots.append(Plot(title=f"Part {part}: without its mask", subtitle="necessity", lines=tuple(without)))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from assay.display import number
@@ -44,8 +45,10 @@ class Problems:
     - `testing`, `reading`: for each part, the two kinds in the pool `test`, which no choice has seen.
     - `both`: problems of the pool `test` that both parts decide.
     - `nonsense`: for every seed, problems of the pool `mask` that a hash decides, for training and for checking.
+    - `task`: that poses them, and writes them for people.
     """
 
+    task: Task
     units: Units
     objective: Objective
     budget: MaskBudget
@@ -85,6 +88,7 @@ def draw_problems(task: Task, *, units: Units, budget: MaskBudget, rng: Random) 
 
     num = budget.judging
     return Problems(
+        task=task,
         units=units,
         objective=task.objective,
         budget=budget,
@@ -163,8 +167,9 @@ class MaskedModel:
         """Accuracy of given outputs."""
         objective = self.problems.objective
         scores = objective.score(outputs, examples.targets).double()
-        units = cluster_means(scores, examples.combination).means
-        return Accuracy(units if len(units) >= MIN_UNITS else scores, constant_score(objective, examples))
+        clustered = by_combination(examples)
+        units = cluster_means(scores, examples.combination).means if clustered else scores
+        return Accuracy(units, constant_score(objective, examples))
 
     def effect(self, weights: Mapping[str, Tensor], examples: Mapping[str, Examples], part: str) -> Effect:
         """Accuracies with these weights on both parts' problems."""
@@ -177,6 +182,20 @@ class MaskedModel:
         found = {name: self.score(self.weights, examples).raw for name, examples in sets.items()}
         failed = [f"problems that {name} ({number(score)} right)" for name, score in found.items() if score < least]
         return f"base network does not solve {', '.join(failed)}; {least:g} is needed of each" if failed else ""
+
+
+def by_combination(examples: Examples) -> bool:
+    """Whether combinations, and not problems, are the units of an accuracy."""
+    return len(examples.combination.unique()) >= MIN_UNITS
+
+
+def first_of_units(examples: Examples) -> Int[Tensor, " u"]:
+    """The first problem of every unit of an accuracy."""
+    every = torch.arange(len(examples))
+    if not by_combination(examples):
+        return every
+    combinations, place = examples.combination.unique(return_inverse=True)
+    return every.new_full((len(combinations),), len(every)).scatter_reduce(0, place, every, "amin")
 
 
 def constant_score(objective: Objective, examples: Examples) -> float:

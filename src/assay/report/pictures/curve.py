@@ -52,13 +52,15 @@ def curve_picture(curve: Curve) -> DrawnFigure | None:
 
 
 class Spot(NamedTuple):
-    """A point that has a value, its interval where it has one, whether it stands out, and what more is to be said of it."""
+    """A point that has a value: its interval where it has one, whether it stands out, its units, a remark, its link target."""
 
     x: Place
     y: float
     bounds: tuple[float, float] | None
     marked: bool
+    units: str
     note: str
+    leads_to: str
 
     @property
     def description(self) -> str:
@@ -73,7 +75,8 @@ def _spots(line: Line) -> list[Spot]:
         low, high = line.low[k] if line.low else None, line.high[k] if line.high else None
         if y is not None:
             bounds = None if low is None or high is None else (low, high)
-            spots.append(Spot(x, y, bounds, k in line.marked, line.notes[k] if line.notes else ""))
+            told = (of_points[k] if of_points else "" for of_points in (line.units, line.notes, line.leads_to))
+            spots.append(Spot(x, y, bounds, k in line.marked, *told))
     return spots
 
 
@@ -207,8 +210,8 @@ def _panel(plot: Plot, across: Across, colours: Mapping[str, str]) -> Panel:
     dots = [(line, spot) for line, spots in drawn for spot in spots if spot.marked or not line.null]
     for line, spot in sorted(dots, key=lambda each: each[1].marked):  # so that none covers one that stands out
         colour, size = NULL if line.null else colours[line.name], 90 if spot.marked else 24
-        description = "; ".join(filter(None, (f"{line.name}, {spot.description}", spot.note)))
-        canvas.dot(*frame.at(spot), description, size=size, colour=colour)
+        description = "; ".join(filter(None, (f"{line.name}, {spot.description}", plot.subtitle, spot.units, spot.note)))
+        canvas.dot(*frame.at(spot), description, size=size, colour=colour, leads_to=spot.leads_to)
     _names(canvas, frame, drawn, colours if len(colours) > 1 else dict.fromkeys(colours, INK))
     description = "; ".join([*(_told(line, spots) for line, spots in drawn), *(stretch.note for stretch in plot.stretches)])
     return canvas.panel(plot.title, plot.subtitle, f"{plot.title} {plot.subtitle}".strip() + f". {description}.")

@@ -31,6 +31,11 @@ class DrawnFigure:
         assert len(self.choices) in (0, len(self.panels)), "one choice for each panel"
 
 
+def unit_target(measure: str, unit: int) -> str:
+    """Name of the link target of a unit of a measure, given by its label."""
+    return f"{measure}/{unit}"
+
+
 def free_name(name: str, taken: Container[str]) -> str:
     """The name, with the first number from 2 that makes it a new one where it is taken."""
     return name if name not in taken else next(other for k in count(2) if (other := f"{name}-{k}") not in taken)

@@ -16,7 +16,7 @@ from assay.report.canvas import (
     shortened,
     width_of,
 )
-from assay.report.pictures.picture import DrawnFigure
+from assay.report.pictures.picture import DrawnFigure, unit_target
 from assay.report.words import counted
 
 MOST_GRAPHS, MOST_STEPS = 12, 150
@@ -33,13 +33,15 @@ def steps_picture(steps: ComputationGraphs) -> DrawnFigure | None:
     return DrawnFigure(
         steps.name,
         steps.caption,
-        tuple(_panel(graph, steps.kinds) for graph in shown),
+        tuple(_panel(graph, steps) for graph in shown),
         choices=tuple(graph.name for graph in shown),
         left_out=f"{counted(left_out, 'more graph')} in report.json." if left_out else "",
     )
 
 
-def _panel(graph: StepGraph, kinds: tuple[str, ...]) -> Panel:
+def _panel(graph: StepGraph, figure: ComputationGraphs) -> Panel:
+    kinds = figure.kinds
+    target = unit_target(figure.leads_to, graph.unit) if graph.unit is not None else ""
     layers = [step.layer for step in graph.steps]
     legend = _legend_lines(kinds)
     canvas = Canvas(TOP + 14 * legend + ROW * (max(layers) + 1))
@@ -52,7 +54,8 @@ def _panel(graph: StepGraph, kinds: tuple[str, ...]) -> Panel:
     for step, (x, y) in zip(graph.steps, places, strict=True):
         colour, shape = looks.get(step.kind, (MUTED, "circle"))
         is_known = step.kind in looks
-        canvas.dot(x, y, _told(step), size=72 if is_known else 40, colour=colour, shape=shape, is_open=not is_known)
+        size = 72 if is_known else 40
+        canvas.dot(x, y, _told(step), size=size, colour=colour, shape=shape, is_open=not is_known, leads_to=target)
         if room[step.layer] >= 22:
             label = shortened(step.value, room[step.layer] - 14, 10)
             canvas.text(label, x + 8, y, colour=INK if is_known else MUTED, size=10)
