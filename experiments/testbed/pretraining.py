@@ -31,8 +31,11 @@ from pydantic import BaseModel, Field
 from torch import Generator, nn
 
 from assay.evidence import Measure
-from assay.instrument import run
+from assay.instrument import Random, Reading, run
 from assay.instruments.subnetworks import Subnetworks
+from assay.instruments.subnetworks.instrument import values_along
+from assay.instruments.subnetworks.path import SparsityPath, fit_path
+from assay.instruments.subnetworks.problems import MaskedModel, Problems
 from assay.models import build
 from assay.stats import keyed_generator, network_interval
 from assay.store import read_json, read_tensors, write_json, write_tensors
@@ -141,6 +144,25 @@ def trained(seed: int, kind: str, folder: Path) -> nn.Module:
 # Reading
 
 
+class SharedCopies(Subnetworks):
+    """`Subnetworks` that searches an untrained copy once for both networks of a seed: copies and problems are the same."""
+
+    def __init__(self):
+        super().__init__()
+        self.known: dict[tuple[int, str, str], SparsityPath] = {}
+
+    def read_copy(self, network: Subject, data: Problems, own: Reading, rng: Random) -> Reading:
+        model, paths = MaskedModel(network.module, data, network.batch_size), {}
+        for part in (one.part for one in own.kept.parts if one.chosen):
+            if (key := (rng.seed, rng.name, part)) not in self.known:
+                self.known[key] = fit_path(model, part, generator=rng("path", part))
+            paths[part] = self.known[key]
+        return Reading([values for part, path in paths.items() for values in values_along(part, (path,))], paths)
+
+
+INSTRUMENT = SharedCopies()
+
+
 @torch.no_grad()
 def right(model: nn.Module, examples: Examples) -> float:
     return float((model(**examples.inputs).argmax(1) == examples.targets).float().mean())
@@ -170,7 +192,7 @@ def row_of(seed: int, kind: str, *, out: Path, rows: Path) -> Row:
     row.scores |= scores_of(model, task, seed)
     row.seconds["training"] = time.process_time() - start
     fresh = lambda generator: build("transformer", task, generator=generator, width=recipe.width)  # noqa: E731
-    found = run(Subnetworks(), Subject(model, name=recipe.name, fresh=fresh), task, effort="quick", seed=seed, jobs=1)
+    found = run(INSTRUMENT, Subject(model, name=recipe.name, fresh=fresh), task, effort="quick", seed=seed, jobs=1)
     row.seconds["reading"] = time.process_time() - start - row.seconds["training"]
     row.refused = found.not_enough
     row.necessity = {one.about["part"]: necessity_of(one) for one in found.measures if one.key == "necessity"}

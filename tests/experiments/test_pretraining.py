@@ -1,15 +1,21 @@
 """Pretraining without problems, in pairs that problems never test, and paired differences of rows with planted values."""
 
 import itertools
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pretraining
 import pytest
 import torch
 from making import initial, loaded
-from pretraining import KINDS, Necessity, Row, flipped_p, language_of, page, paired, recipe_of, row_of, trained
+from pretraining import KINDS, Necessity, Row, SharedCopies, flipped_p, language_of, page, paired, recipe_of, row_of, trained
 from torch import Generator
 
+from assay.instrument import Random, Reading
+from assay.instruments.subnetworks import Subnetworks
+from assay.models import build
 from assay.store import write_json
+from assay.subject import Subject
 from assay.tasks.language_words import ADJECTIVES, ID, NOUNS, WHICH
 
 
@@ -85,3 +91,20 @@ def test_a_row_that_is_there_is_read(tmp_path):
     write_json(tmp_path / "scratch-seed0.json", known := row(0, "scratch", 0.5, 0.25))
     assert row_of(0, "scratch", out=tmp_path / "nowhere", rows=tmp_path) == known
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_copies_are_searched_once_and_change_no_number(task):
+    """The networks are hand-made of nothing: what is compared is the search of a copy, with and without the shared results."""
+    budget = replace(Subnetworks().budgets["quick"], training=64, judging=32, penalties=(1.0,), steps=(3, 3), nonsense=1)
+    fresh = lambda generator: build("transformer", task, generator=generator, width=8, depth=1)  # noqa: E731
+    subject = Subject(fresh(Generator().manual_seed(0)), fresh=fresh)
+    rng, shared = Random(0, "subnetworks"), SharedCopies()
+    data = shared.data(subject, task, budget, rng.within("data"))
+    kept = SimpleNamespace(parts=[SimpleNamespace(part=part, chosen=[1]) for part in task.combines])
+    own, key = Reading([], kept), rng.within("copy", 0)
+    copy = subject.untrained(key("draw"))
+    first, again, plain = (one.read_copy(copy, data, own, key) for one in (shared, shared, Subnetworks()))
+    assert [one.value for one in first.values] == [one.value for one in plain.values]
+    assert all(again.kept[part] is first.kept[part] for part in task.combines)
+    other = shared.read_copy(copy, data, own, rng.within("copy", 1))
+    assert all(other.kept[part] is not first.kept[part] for part in task.combines)
