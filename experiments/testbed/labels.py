@@ -19,7 +19,7 @@ Each probe has four settings, of which the best on dev texts by LAS is taken: th
 the others are tried there. All have the same epochs, texts and starts. Rates count all edges, punctuation included; polar and
 distance are decoded as legal trees, and in the column `edge by edge` as published. The unit is the text: intervals
 join those over texts, of paired differences, with Student's t over fits. Nulls are the same search on sines and cosines of each
-word's place, and on an untrained copy of the model (`--copies 0` for none). Processor time, one thread.
+word's place, and on an untrained copy of the model; `--states` reads some of these alone. Processor time, one thread.
 """
 
 import argparse
@@ -58,6 +58,8 @@ LAYERS = ("8", "14", "20")
 SITES = ("blocks.0:out", "blocks.1:out")
 SINK = "<|endoftext|>"
 """Put in front of every text of a causal model, whose first token is otherwise lost to attention."""
+PLACES, UNTRAINED = "places alone", "an untrained copy"
+STATES = ("its states", PLACES, UNTRAINED)
 POLAR = "polar"
 FAR = 3
 Rates = Mapping[str, tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]]
@@ -111,7 +113,7 @@ def fit_depths(train: Sample, setting: float, generator: Generator, *, fitting: 
 
 PROBES: Mapping[str, tuple[Callable[..., Read], tuple]] = {
     POLAR: (fit_angles, (CANDIDATES[2], *(one for one in CANDIDATES if one != CANDIDATES[2]))),
-    "distance": (fit_distances, (0.01, 0.0, 0.1, 1.0)),
+    "distance": (fit_distances, (0.01, 0.1, 1.0, 10.0)),
     "distance, depth": (fit_depths, (0.5, 0.125, 0.25, 0.75)),
     "distance, classifier": (fit_classifier, (1.0, 0.5, 2.0, 4.0)),
 }
@@ -245,7 +247,7 @@ def language_network(seed: int, folder: Path) -> tuple[GivesGraphs, Subject, Enc
     assert isinstance(task, GivesGraphs)
     assert isinstance(task, FeedsGraphs)
     fresh = lambda generator: build("transformer", task, generator=generator, width=recipe.width)  # noqa: E731
-    subject = Subject(pretrained(seed, folder), name=recipe.name, fresh=fresh)
+    subject = Subject(pretrained(seed, folder), name=f"language, seed {seed}", fresh=fresh)
     return task, subject, FedEncoder(subject, task, sites=SITES)
 
 
@@ -254,10 +256,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="of a causal language model")
     parser.add_argument("--language", type=Path, help="where weights of `pretraining.py` are kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the language")
-    parser.add_argument("--texts", type=int, nargs=3, default=[1_000, 200, 400], metavar=("TRAIN", "DEV", "TEST"))
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--texts", type=int, nargs=3, default=[600, 150, 300], metavar=("TRAIN", "DEV", "TEST"))
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--fits", type=int, default=3)
-    parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--states", nargs="+", default=STATES, choices=STATES)
     given = parser.parse_args()
     torch.set_num_threads(1)
     networks = [language_network(seed, given.language) for seed in given.seeds] if given.language else []
@@ -271,19 +273,20 @@ def main() -> None:
         start, rng = time.process_time(), Random(0, "labels")
         splits = zip(("train", "dev", "test"), given.texts, strict=True)
         graphs = {split: task.graphs(split, num, generator=rng(split)) for split, num in splits}
-        texts = texts_of(encoder, graphs)
-        width = texts.train.states.shape[2]
-        rank = min(64, width // 2)
-        options = {"fitting": Fitting(rank=rank, epochs=given.epochs), "fits": given.fits, "rng": rng}
-        print("\n".join(table(compare(texts, **options), encoder.layers, subject.name)), flush=True)
-        places = Texts(*(positions(sample) for sample in texts))
-        print("\n".join(table(compare(places, **options), ("-",), "places alone")), flush=True)
-        for k in range(given.copies):
-            copy = texts_of(encoder.on(subject.untrained(rng("copy", k))), graphs)
-            print("\n".join(table(compare(copy, **options), encoder.layers, f"untrained copy {k}")), flush=True)
+        own: Texts | None = None
+        for name in given.states:
+            read = encoder.on(subject.untrained(rng("copy", 0))) if name == UNTRAINED else encoder
+            if name == UNTRAINED:
+                texts = texts_of(read, graphs)
+            else:
+                texts = own = own or texts_of(read, graphs)
+            rank, layers = min(64, texts.train.states.shape[2] // 2), read.layers
+            if name == PLACES:
+                texts, layers = Texts(*(positions(sample) for sample in texts)), ("-",)
+            found = compare(texts, fitting=Fitting(rank=rank, epochs=given.epochs), fits=given.fits, rng=rng)
+            print("\n".join(table(found, layers, f"{subject.name}: {name}")), flush=True)
         sizes = ", ".join(f"{len(sample)} {split}" for split, sample in zip(Texts._fields, texts, strict=True))
-        spent = time.process_time() - start
-        print(f"{subject.name}: {sizes}; {width} x {rank} numbers in the maps of each; CPU s {spent:.0f}", flush=True)
+        print(f"{subject.name}: {sizes}; rank {rank}; CPU s {time.process_time() - start:.0f}", flush=True)
 
 
 if __name__ == "__main__":
