@@ -5,7 +5,8 @@ both together in ranks within each world, there is a line for every headline mea
 novel score, its AUROC for networks that compose against natural imitators and against contradicted ones, and its partial rank
 correlation given training accuracy and coverage, with intervals over networks at 95 %. Twins, in which there is nothing to
 find, are in none of these; findings in them are false and are counted apart. Then follow what interventions move, what another
-seed says, the order of the measures, and which agree; `--picture FILE` draws the agreement as SVG.
+seed says, the order of the measures, and which agree. `--picture FILE` draws the agreement as SVG, and `--csv FILE` writes the
+rows as the table that ships (`assay.data.nine_lines`).
 
 A network composes with a novel score of .9 or more. It imitates below .5, where it was right on .9 of what it was trained on
 and no wrong answer was taught; where one was, it is contradicted. Measures that need answers to novel inputs are behaviour, and
@@ -13,6 +14,7 @@ agree with the truth since they are computed from it: they are marked.
 """
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,13 +130,34 @@ def page(rows: Sequence[Row], *, draws: int, picture: Path | None = None) -> str
     return "\n".join([*told, "", "## Agreement", "", *agreements(networks, picture=picture)])
 
 
+def write_csv(rows: Sequence[Row], file: Path) -> None:
+    """The rows as the table that ships, ordered by world, seed and name."""
+    recipe = [name for name in rows[0].recipe if name not in ("world", "kind")]
+    values, seconds = measures(rows), sorted({name for row in rows for name in row.seconds})
+    heads = ["world", "kind", *recipe, "seen", "novel", "outside", *(name for name in values if name != "coverage")]
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(
+            out, [*heads, *(f"seconds {name}" for name in seconds), "gaps"], restval="", lineterminator="\n"
+        )
+        writer.writeheader()
+        for row in sorted(
+            rows, key=lambda row: (row.world, row.recipe["seed"], row.kind, row.recipe["coverage"], str(row.recipe))
+        ):
+            cells = {**row.recipe, **row.values, "seen": row.seen, "novel": row.truth, "outside": row.outside}
+            cells |= {f"seconds {name}": round(spent, 2) for name, spent in row.seconds.items()}
+            writer.writerow({**cells, "gaps": "; ".join(f"{name}: {why}" for name, why in sorted(row.gaps.items()))})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=Path, default=ROWS)
     parser.add_argument("--draws", type=int, default=1_000, help="of each bootstrap and permutation test")
+    parser.add_argument("--csv", type=Path, help="where the rows are written as one table")
     parser.add_argument("--picture", type=Path, help="where the agreement is drawn, as SVG")
     given = parser.parse_args()
     rows = [read_json(file, Row) for file in sorted(given.rows.glob("*.json"))]
+    if given.csv is not None:
+        write_csv(rows, given.csv)
     print(page(rows, draws=given.draws, picture=given.picture))
 
 
