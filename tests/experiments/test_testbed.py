@@ -1,14 +1,20 @@
 """Statistics of `experiments/testbed` on columns whose answer is known, and rows with gaps."""
 
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from interventions import TRUTH, first_seen, moved
 from making import EVERYTHING, Recipe, loaded, network_of, recipes, wrongly
-from matrix import composes, contradicted, costs, imitates, matrix, page, within
+from matrix import agreements, composes, contradicted, costs, imitates, matrix, page
 from over_networks import FEWEST, agreement, auroc, estimate, partial_spearman, spearman
 from population import BASELINES, Row, add, row_of
+from stability import order, second_run
+from tables import within
+from thesis import Network, block_bits
+from thesis import page as thesis_page
 
 from assay.evidence import Interval, Measure, Null
 
@@ -73,7 +79,7 @@ def test_networks_without_a_value_are_left_out(rng):
 
 def row(k, values=None, gaps=None, *, world="language", **changed):
     """The k-th of networks whose novel scores are k/10."""
-    recipe = {"world": world, "kind": "plain", "wrong": 0.0}
+    recipe = {"world": world, "kind": "plain", "coverage": 0.5, "wrong": 0.0, "scale": 1.0, "seed": 0, "width": 64}
     recipe |= {name: value for name, value in changed.items() if name in recipe}
     further = {name: value for name, value in changed.items() if name not in recipe}
     seconds = {"training": 1.0, "polar": 2.0}
@@ -111,8 +117,10 @@ def test_findings_in_twins_are_false_and_twins_correlate_with_nothing():
     twins = [row(0, kind="untrained", found=["polar uuas"]), row(0, kind="shuffled")]
     networks = [row(k, {"polar uuas": float(k)}, found=["polar uuas"]) for k in range(8)]
     (line,) = [line for line in costs([*networks, *twins]) if line.startswith("| polar")]
-    assert line.endswith("| 1 of 2 |")
-    assert "## both: 8 networks" in page([*networks, *twins], draws=20)
+    assert line.endswith("| 1 of 2, at most 0.99 |")
+    assert "## language: 8 networks" in page([*networks, *twins], draws=20)
+    assert "## both" not in page([*networks, *twins], draws=20)
+    assert "## both: 16 networks" in page([*networks, *(row(k, world="sprites") for k in range(8))], draws=20)
 
 
 def test_headline_measures_are_means_over_parts():
@@ -193,3 +201,96 @@ def test_recipes_are_parts_of_what_is_usual_in_a_world_and_have_names_of_their_o
     assert sizes["sprites", "short"] == {(1_000, 8)}
     assert sizes["sprites", "sized"] == {(3_000, 4), (3_000, 16)}
     assert every[0].name == "language-decayed-coverage0.8"
+
+
+def pairs(values, **changed):
+    """For each of six seeds a usual network and one made otherwise, whose novel scores are .2 and .8."""
+    return [
+        row(k, {"own": values[k == 8]}, kind=kind, seed=seed, **changed)
+        for seed in range(6)
+        for k, kind in ((2, "decayed"), (8, "sparse"))
+    ]  # fmt: skip
+
+
+def cells(lines, name):
+    """The cells of the one row of a table with this name."""
+    (line,) = [line for line in lines if line.startswith(f"| {name} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_an_intervention_moves_what_follows_the_truth_and_nothing_else():
+    rows = pairs((0.0, 1.0))
+    told = moved(rows)
+    assert "sparse training (6)" in told[0]
+    assert cells(told, TRUTH)[1] == "**+0.50**"
+    assert cells(told, "own")[1] == "**+0.50**"
+    assert cells(moved(pairs((1.0, 1.0))), "own")[1] == "+0.00"
+    assert cells(moved(pairs((1.0, 0.0))), "own")[1] == "**-0.50**"
+    apart = [one.model_copy(update={"recipe": {**one.recipe, "seed": k}}) for k, one in enumerate(rows)]
+    assert "sparse" not in moved(apart)[0]  # no usual network of the same seed
+
+
+def test_the_first_coverage_that_a_measure_tells_from_the_least():
+    """The truth moves at .8 only, one measure at .5 already, one never."""
+    rows = [
+        row(
+            9 * (coverage == 0.8),
+            {"coverage": coverage, "early": float(coverage > 0.3), "never": 1.0},
+            kind="decayed",
+            seed=seed,
+        )
+        for seed in range(6)
+        for coverage in (0.2, 0.5, 0.8)
+    ]
+    told = first_seen(rows)
+    assert cells(told, TRUTH)[1].startswith("0.8: +")
+    assert cells(told, "early")[1].startswith("0.5: +")
+    assert cells(told, "never")[1] == "not within this range"
+
+
+def test_a_second_run_can_say_the_opposite():
+    values = {0: lambda k: k, 1: lambda k: -k}
+    rows = [row(k, {"turns": float(values[seed](k)), "stays": float(k)}, seed=seed) for seed in (0, 1) for k in range(10)]
+    told = second_run(rows, draws=100)
+    assert cells(told, "turns")[-1] == "opposite"
+    assert cells(told, "stays")[-1] == "same"
+    assert cells(told, "coverage")[-1] == "-"  # constant
+
+
+def test_the_order_has_an_interval_that_holds_it(rng):
+    """A measure that is the truth comes first in every resampled set; noise comes last."""
+    noise = rng.permutation(12)
+    rows = [row(k, {"noise": float(noise[k]), "truth": float(k)}) for k in range(12)]
+    told = order(rows, draws=100)
+    assert cells(told, "truth")[1:] == ["1", "1 to 1"]
+    assert float(cells(told, "noise")[1]) == 2
+    assert order(rows[:4], draws=10) == ["4 networks have a value of every measure, which are too few."]
+
+
+def test_agreement_is_drawn_with_its_names_escaped(tmp_path):
+    rows = [row(k, {"a<b": float(k), "minus": -float(k)}) for k in range(8)]
+    told = agreements(rows, picture=tmp_path / "drawn.svg")
+    assert "- -1.00: minus, a<b" in told
+    drawn = ElementTree.parse(tmp_path / "drawn.svg").getroot()
+    assert {"a<b", "-1.0", "1.0"} <= {one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_a_block_costs_at_most_a_bit_more_than_equally_likely_answers():
+    equal = 10 * np.log2(31)
+    assert block_bits(equal, 10, 31) == pytest.approx(equal)
+    assert block_bits(1e6, 10, 31) == pytest.approx(equal + 1)
+    assert block_bits(3.0, 10, 31) == pytest.approx(4, abs=1e-6)
+
+
+def test_code_lengths_of_both_solutions_by_hand():
+    """Of 100 trained pairs of residues modulo 10 a memoriser sends 100 answers, a composer 19 residues."""
+    one = Network(p=10, coverage=1.0, decay=0.0, seed=0, seen=1.0, novel=0.0, prequential=np.log2(10) / 4)
+    assert one.memorised == pytest.approx(np.log2(10))
+    assert one.composed == pytest.approx(0.19 * np.log2(10))
+    assert one.saved == pytest.approx(0.75)
+    others = [
+        Network(p=19, coverage=0.3 + 0.05 * k, decay=float(k % 2), seed=0, seen=1.0, novel=k / 10, prequential=4 - k / 5)
+        for k in range(10)
+    ]
+    told = thesis_page(others, draws=50)
+    assert "| prequential, share saved | +1.00" in told
