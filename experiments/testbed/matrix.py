@@ -9,8 +9,8 @@ seed says, the order of the measures, and which agree. `--picture FILE` draws th
 rows as the table that ships (`assay.data.nine_lines`).
 
 A network composes with a novel score of .9 or more. It imitates below .5, where it was right on .9 of what it was trained on
-and no wrong answer was taught; where one was, it is contradicted. Measures that need answers to novel inputs are behaviour, and
-agree with the truth since they are computed from it: they are marked.
+and no wrong answer was taught; where one was, it is contradicted. Measures of the answers to novel combinations are behaviour,
+and agree with the truth since they are computed from it: they are marked.
 """
 
 import argparse
@@ -31,8 +31,10 @@ from assay.store import read_json
 
 COMPOSES, FAILS, LEARNED = 0.9, 0.5, 0.9
 BOTH = "both"
-BEHAVIOUR = 2
-"""Access level that needs answers to novel inputs."""
+BEHAVIOUR = ("systematicity novel", "subgraphs novel")
+"""How names of measures begin that are computed from the answers to novel combinations."""
+INTACT = ("binding", "langue", "polar", "subnetworks")
+"""Lines for which a network of answers dealt at random is no twin: its lists, sentences, text and problems are those of all."""
 
 
 def composes(row: Row) -> bool:
@@ -67,7 +69,7 @@ def matrix(rows: Sequence[Row], *, draws: int) -> list[str]:
             column = within(rows, column)
         whole = estimate(spearman, column, truth, draws=draws)
         lines.append([
-            marked(name, rows), whole.networks, whole, "-" if whole.p is None else f"{whole.p:.3f}",
+            marked(name), whole.networks, whole, "-" if whole.p is None else f"{whole.p:.3f}",
             *(apart(rows, column, negative, draws) for negative in (imitates, contradicted)),
             estimate(partial_spearman, column, truth, seen, coverage, draws=draws), len(rows) - whole.networks,
         ])  # fmt: skip
@@ -75,10 +77,9 @@ def matrix(rows: Sequence[Row], *, draws: int) -> list[str]:
     return table(heads, lines)
 
 
-def marked(name: str, rows: Sequence[Row]) -> str:
-    """The name of a measure, marked where it needs answers to novel inputs."""
-    level = max((row.levels.get(name, 0) for row in rows), default=0)
-    return f"{name}{' (behaviour)' if level == BEHAVIOUR else ''}"
+def marked(name: str) -> str:
+    """The name of a measure, marked where it is computed from the answers to novel combinations."""
+    return f"{name} (behaviour)" if name.startswith(BEHAVIOUR) else name
 
 
 def costs(rows: Sequence[Row]) -> list[str]:
@@ -88,7 +89,9 @@ def costs(rows: Sequence[Row]) -> list[str]:
     for name in sorted({name for row in rows for name in row.seconds}):
         read = [row for row in rows if name in row.seconds]
         reasons = [why for row in read for key, why in row.gaps.items() if key == name]
-        twins = [row for row in read if row.is_twin and name not in row.gaps]
+        twins = [
+            row for row in read if row.is_twin and name not in row.gaps and (row.kind == "untrained" or name not in INTACT)
+        ]
         false = sum(any(key.partition(" ")[0] == name for key in row.found) for row in twins)
         beside = "" if name == "training" or name in BASELINES else f"{false} of {len(twins)}"
         if beside and twins:
@@ -103,7 +106,7 @@ def agreements(rows: Sequence[Row], *, picture: Path | None = None) -> list[str]
     names = measures(rows)
     found = agreement([within(rows, [row.values.get(name) for row in rows]) for name in names])
     if picture is not None:
-        picture.write_text(heat_map([marked(name, rows) for name in names], found), encoding="utf-8")
+        picture.write_text(heat_map([marked(name) for name in names], found), encoding="utf-8")
     pairs = [(found[i, j], names[i], names[j]) for i in range(len(names)) for j in range(i) if np.isfinite(found[i, j])]
     strong = [f"- {value:+.2f}: {one}, {two}" for value, one, two in sorted(pairs) if value >= COMPOSES or value <= -FAILS]
     return [f"{len(pairs)} pairs of measures with enough networks; of these at least .9, or at most -.5:", *strong]

@@ -90,14 +90,19 @@ def block_bits(bits: float, num: int, num_outputs: int) -> float:
     return 1 - float(np.logaddexp2(-bits, -equal))
 
 
+def trained_pairs(task: ModularAddition, seed: int) -> Examples:
+    """Every trained pair once, in random order."""
+    own = task.examples("seen", EVERYTHING, generator=keyed_generator(seed, "thesis: rows"))
+    return own.take(torch.randperm(len(own), generator=keyed_generator(seed, "thesis: order")))
+
+
 def networks_of(p: int, seed: int) -> list[Network]:
     """All networks of one size and seed, trained together with those of their blocks."""
     cells = list(itertools.product(COVERAGES, DECAYS))
     models, data, configs, tasks, orders = [], [], [], [], []
     for coverage, decay in cells:
         task = ModularAddition(p=p, coverage=coverage, seed=seed)
-        own = task.examples("train", EVERYTHING, generator=keyed_generator(seed, "thesis: rows"))
-        own = own.take(torch.randperm(len(own), generator=keyed_generator(seed, "thesis: order")))
+        own = trained_pairs(task, seed)
         tasks.append(task)
         orders.append(own)
         for share in BLOCKS:
