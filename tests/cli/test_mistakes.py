@@ -51,7 +51,7 @@ def _failed(capsys, *words: str) -> str:
         (["compare", "a", "--out", "both"], ["at least two", "Given: a"]),
         (["compare", "--out", "both"], ["at least two", "Given: none"]),
         (["compare", "a", "b", "--out", "both"], ["must hold report.json", " a. Next: make one with `assay audit`"]),
-        (["data", "get", "scam"], ["Given: scam", "Choices: scan", "Did you mean scan?"]),
+        (["data", "get", "scam"], ["Given: scam", "Choices: cogs, ", "Did you mean scan?"]),
         (["demo", "--jobs", "0"], ["jobs must be at least 1"]),
     ],
     ids=lambda value: " ".join(value) if "--out" in value else "",

@@ -444,8 +444,8 @@ def test_a_file_that_is_not_text_or_not_toml(write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"a;b;split\n1;2;train\n", r"separated by commas.*a;b;split.*in the place of ';'"),
-        (b"a\tb\n1\t2\n", r"separated by commas.*in the place of '\\t'"),
+        (b"a;b;split\n1;2;train\n", r"separated by commas.*a;b;split.*instead of ';'"),
+        (b"a\tb\n1\t2\n", r"separated by commas.*instead of '\\t'"),
         ("a,b\n1,2\n".encode("utf-16"), r"must be UTF-8 text.*begins as UTF-16"),
     ],
 )

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import AssayError
-from assay.store import UNFINISHED
 
 
 def new_folder(out: Path | None, *, default: str, command: str) -> Path:
@@ -38,6 +37,8 @@ def filling(out: Path | None, *, default: str, command: str) -> Iterator[Path]:
 
     **Raises:** `AssayError` as `new_folder`, and when another command began to write to it at the same moment.
     """
+    from assay.store import UNFINISHED
+
     folder = new_folder(out, default=default, command=command)
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +78,8 @@ def _what_is_there(path: Path) -> str:
 
 def _left_by(folder: Path) -> str | None:
     """The command that was stopped while writing to the folder; None while it still runs."""
+    from assay.store import UNFINISHED
+
     try:
         with open(os.open(folder / UNFINISHED, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
             return file.read(100) if _locked(file.fileno()) else None

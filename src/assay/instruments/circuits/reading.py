@@ -37,8 +37,7 @@ _LEAST = 16  # fewest examples of a condition
 
 @dataclass(frozen=True)
 class CircuitsDraw:
-    """The data, the same for every network. `reference`: inputs over which the means of nodes are taken; `elsewhere`: other
-    tasks by address."""
+    """The data of every network. `reference`: inputs over which nodes are averaged; `elsewhere`: other tasks by address."""
 
     wiring: Wiring
     objective: Objective

@@ -186,9 +186,8 @@ class Fracture(Instrument[FractureDraw]):
         from assay.training.relabelled import trained_on
 
         assert isinstance(task, GivesIrregular)
-        seeds = {
-            f"{ALIKE} {k + 1}": keyed_seed(rng.seed, rng.within("irregular", k).name) for k in range(data.budget.irregular)
-        }
+        several = range(data.budget.irregular)
+        seeds = {f"{ALIKE} {k + 1}": keyed_seed(rng.seed, rng.within("irregular", k).name) for k in several}
         return {name: trained_on(task.irregular(seed), network, name=name, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: FractureDraw, rng: Random) -> Reading:
@@ -214,20 +213,14 @@ class Fracture(Instrument[FractureDraw]):
             *_of_maps(read, gauged, data),
         ]
         first = data.regular.regularities[0]
+        targets, budget = data.regular.examples.targets, data.budget
         shaken: dict[str, Shaken] = {
-            convention: shake(
-                network,
-                data.inputs,
-                data.regular.examples.targets,
-                data.objective,
-                regularity=first,
-                scales=data.budget.scales,
-                draws=data.budget.draws,
-                convention=convention,
-                generator=rng("noise"),
+            name: shake(
+                network, data.inputs, targets, data.objective, regularity=first, scales=budget.scales, draws=budget.draws,
+                convention=name, generator=rng("noise"),
             )
-            for convention in CONVENTIONS
-        }
+            for name in CONVENTIONS
+        }  # fmt: skip
         made = made_anew(network, [layer.name for layer in read.layers])
         return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, hangs, made))
 
@@ -235,7 +228,7 @@ class Fracture(Instrument[FractureDraw]):
         kept: FractureKept = readings.own.kept
         copies = [copy.kept for copy in readings.copies if copy.kept is not None]
         beside = {name: reading.kept for name, reading in readings.references.items() if reading.kept is not None}
-        unread = sum(kept.unread.values())
+        unread, anew = sum(kept.unread.values()), ", ".join(kept.made_anew[:5])
         settings = {
             "orbits": len(data.regular.regularities[0].orbits().unique()),
             "weights not read": unread,
@@ -250,11 +243,7 @@ class Fracture(Instrument[FractureDraw]):
                 "Large changes: responses are of first order; the noise in the figure is not.",
                 "Networks of the same outputs: where none is given as a reference, untrained copies and the same weights in "
                 "another order are the only scale.",
-                *(
-                    (f"{NAME.capitalize()}: {', '.join(kept.made_anew[:5])} make theirs of other parameters.",)
-                    if kept.made_anew
-                    else ()
-                ),
+                *((f"{NAME.capitalize()}: {anew} make theirs of other parameters.",) if anew else ()),
                 *((f"Networks {ALIKE}: {why}.",) if (why := _not_run(data, readings)) else ()),
                 "Regularities and parts that are not declared.",
             ),
