@@ -182,11 +182,13 @@ def check_every_number_stands_beside_null_and_interval(instrument: Instrument, c
 
 def check_inputs_are_given_of_all_units_or_of_none(instrument: Instrument, case: Case) -> None:
     evidence = measured(instrument, case)
-    for unit, texts in evidence.inputs.items():
-        ids = [k for one in evidence.measures if one.unit_of == unit for k in one.ids]
-        assert ids, f"there are inputs of {plural(unit)}, which no measure has as units"
-        missing = sorted(set(ids).difference(texts))
-        assert not missing, f"no input of {unit} {missing[0]}, on which a measure rests"
+    unused = set(evidence.inputs)
+    for measure in evidence.measures:
+        key, texts = evidence.stored_of("inputs", measure)
+        unused.discard(key)
+        missing = sorted(set(measure.ids).difference(texts)) if texts else []
+        assert not missing, f"no input of {measure.unit_of} {missing[0]}, on which {measure.label} rests"
+    assert not unused, f"there are inputs of {plural(unused.pop())}, which no measure has as units"
 
 
 def check_untrained_copies_are_at_least_five(instrument: Instrument, case: Case) -> None:

@@ -412,7 +412,7 @@ def test_it_reads_convolutions_and_tokens():
     torch.manual_seed(0)
     task = contexts.Sides("contexts")
     found = run(Fracture(budgets=SMALL), Subject(Convolutional()), task, effort="quick")
-    assert any("8 weights lie in no linear layer" in warning for warning in found.warnings)
+    assert any("8 weights are not counted, since they lie in no linear layer" in warning for warning in found.warnings)
     assert found.measure("coherence").value is not None
 
 
@@ -478,8 +478,9 @@ def test_a_picture_is_read_at_level_0():
 
 
 def test_a_network_of_many_outputs_has_room_for_orbits_at_quick_effort():
-    """One answer for each word: what it costs goes with positions where they are fewer than outputs."""
+    """One answer for each word: what it costs goes with positions where they are fewer than outputs. Twelve pairs are twice
+    what an interval needs; gradients of all words have no room for fifty."""
     task = load_task("language")
     network = Subject(build("transformer", task, generator=Generator().manual_seed(0)))
     regular = task.regular(20, generator=Generator().manual_seed(0))
-    assert fracture._most(network, regular, fracture.BUDGETS["quick"]) >= 50
+    assert fracture._most(network, regular, fracture.BUDGETS["quick"]) >= 24
