@@ -13,6 +13,7 @@ from assay.training import TrainingConfig
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+EXPERIMENTS = EXAMPLES.with_name("experiments")
 
 
 def test_both_settings_are_told_apart(monkeypatch, capsys):
@@ -39,7 +40,7 @@ def test_both_settings_are_told_apart(monkeypatch, capsys):
 
 def test_small_worlds_are_told_of_a_trained_and_an_untrained_network(monkeypatch, capsys):
     """With few steps and texts: names are added in the second stage, and everything is printed beside its nulls."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
     script = importlib.import_module("worlds")
     size = instrument.PolarBudget(train=40, dev=10, test=20, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
     monkeypatch.setitem(instrument.BUDGETS, "quick", size)
@@ -56,4 +57,4 @@ def test_small_worlds_are_told_of_a_trained_and_an_untrained_network(monkeypatch
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_is_short(path):
-    assert path.stem == "addition" or len(path.read_text(encoding="utf-8").splitlines()) <= 120
+    assert path.stem == "addition" or len(path.read_text(encoding="utf-8").splitlines()) <= 60

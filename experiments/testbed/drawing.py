@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from jaxtyping import Float
 
-_CELL, _NAMES = 26, 260
+_CELL, _NAMES = 26, 300
 _ABOVE, _BELOW = (33, 102, 172), (209, 111, 20)
 
 
@@ -29,7 +29,7 @@ def heat_map(names: Sequence[str], values: Float[np.ndarray, "k k"]) -> str:
             x, y = _NAMES + _CELL * j, _NAMES + _CELL * i
             ink = "white" if abs(value) > 0.6 else "black"
             drawn.append(f'<rect x="{x}" y="{y}" width="{_CELL - 1}" height="{_CELL - 1}" fill="{_colour(value)}"/>')
-            told = f"{value:.1f}".replace("0.", ".")
+            told = f"{round(value, 1) + 0:.1f}".replace("0.", ".")  # + 0: no minus before 0
             drawn.append(f'<text x="{x + _CELL / 2}" y="{y + 17}" text-anchor="middle" fill="{ink}">{told}</text>')
     return "\n".join([*drawn, "</svg>", ""])
 

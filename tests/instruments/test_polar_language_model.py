@@ -1,6 +1,6 @@
 """A language model that learned to agree uses the axis of a relation that says the number, and not that of one that does not.
 
-It is the model that `python examples/agreement.py` trains in half a minute, kept in `agreeing_model`.
+It is the model that `python experiments/agreeing_verbs.py` trains in half a minute, kept in `agreeing_model`.
 """
 
 import importlib
@@ -27,7 +27,7 @@ from assay.tasks.treebank import Treebank
 pytestmark = pytest.mark.slow
 
 KEPT = Path(__file__).parent / "agreeing_model"
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 class Models(NamedTuple):
@@ -39,8 +39,8 @@ class Models(NamedTuple):
 @pytest.fixture(scope="module")
 def models() -> Models:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(EXAMPLES))
-        script = importlib.import_module("agreement")
+        patch.syspath_prepend(str(EXPERIMENTS))
+        script = importlib.import_module("agreeing_verbs")
         subject = load_subject(str(KEPT), task=Treebank(name="en_nested"))
         trained = HuggingFaceEncoder.of(subject)
         return Models(script, trained, trained.on(Subject(script.untrained(trained.tokenizer, seed=1))))

@@ -1,9 +1,9 @@
 """A small transformer learns to answer questions about small worlds, and holds their graphs for names that it never saw.
 
 To match 300 names is learned late or not at all, to match 30 soon; who can do that has learned to match names, and needs few
-steps to do it with all. So training has two stages, of which the second only adds names. Run `python examples/worlds.py`, with
-another world and an effort as arguments if you like (`family standard`); it takes some minutes, and ends with what the polar
-probe finds and what the network uses.
+steps to do it with all. So training has two stages, of which the second only adds names. Run `python experiments/worlds.py`,
+with another world and an effort as arguments if you like (`family standard`); it takes some minutes, and ends with what the
+polar probe finds and what the network uses.
 """
 
 import sys
