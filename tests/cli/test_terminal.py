@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from assay.cli.folder import UNFINISHED, filling, new_folder
+from assay.cli.folder import filling, new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
+from assay.store import UNFINISHED
 
 ROWS = [{"name": "first", "about": "words " * 40, "needs": []}, {"name": "second", "about": "few", "needs": ["A", "B"]}]
 
