@@ -26,8 +26,8 @@ NOVEL: tuple[Pairs, ...] = ("role", "queried", "balanced", "all")
 
 @runtime_checkable
 class BindsEntities(Protocol):
-    """Ability: inputs in which several entities have attributes. A task also has `ListsEntities` or `ShowsObjects`, which says
-    how they are drawn; `entities_in` names the kind of input.
+    """Ability: inputs in which several entities have attributes. A task must also implement `ListsEntities` or `ShowsObjects`,
+    which defines how inputs are sampled; `entities_in` names the kind of input.
 
     Example::
 

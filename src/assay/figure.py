@@ -152,9 +152,9 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: meaning of the points' sizes. `rows`:
-    name of a table of the same evidence whose rows begin with the names of points and to which points link; by default to the
-    figure's own numbers.
+    """Named points on a plane. `arrows`: whether points are drawn as arrows from the origin, inside a circle. `sizes`:
+    meaning of the points' sizes. `rows`: name of a table in the same evidence; each point links to the row that begins with its
+    name, by default to the figure's own numbers.
 
     Example::
 

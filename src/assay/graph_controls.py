@@ -64,9 +64,9 @@ def jabberwocky(graphs: Sequence[Graph], *, kind: Replacement, generator: Genera
     **Arguments:**
 
     - `graphs`: with tags, by which content words are recognised.
-    - `kind`: `words`: a word of the same part of speech, ending and capitals from another sentence; where none is found, and
-      always with `nonsense`, one made up of syllables, with the same ending. Repetitions of a word in a sentence get the same
-      replacement.
+    - `kind`: with `words`, the replacement is a word from another sentence with the same part of speech, ending and capitals;
+      with `nonsense`, and where no such word is found, it is made up of syllables and keeps ending and capitals.
+      Repetitions of a word in a sentence get the same replacement.
 
     Example::
 

@@ -210,8 +210,8 @@ class Sequences:
     """A token sequence per example. Outputs: logits `(n, length, vocab)` given the correct prefix. Targets `(n, length)`, `PAD`
     (0) where nothing is scored.
 
-    The score is 1 when every scored token is right. Given the correct prefix this holds exactly when greedy decoding returns
-    the sequence: the first wrong token is the same in both.
+    The score is 1 when every scored token is right. With the correct prefix given, this holds exactly when greedy decoding
+    returns the sequence, because both make the same first error.
 
     Example::
 

@@ -39,8 +39,8 @@ class StoredExample:
 
     - `combination`: its id (`Task.combination_id`), by which `Measure.unit_ids` name units; `split`: whether it was trained.
     - `inputs`: every input as text, cut where it is long; `image`: a PNG as base64 where an input is a picture, else empty.
-    - `target`, `answer`: the declared answer and the network's as text; empty where the access level forbids the first, or the
-      output has no best answer; `score`: of the answer, in [0, 1].
+    - `target`: the declared answer as text, empty where the access level forbids it; `answer`: the network's answer as text,
+      empty where the output has no best answer; `score`: of the answer, in [0, 1].
 
     Example::
 

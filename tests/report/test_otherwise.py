@@ -35,7 +35,7 @@ def test_a_finding_and_what_is_none_are_told_by_the_rule_of_findings(examples, s
     assert "Above .050 it would not be one." in by_label["seen score"]
     hardest = "It is no finding against nearest trained example (mean 0.11"
     assert hardest in by_label["novel score"]
-    assert "At most .050 would make it one." in by_label["novel score"]
+    assert "A corrected p of at most .050 would make it a finding." in by_label["novel score"]
     assert "corrected for 2 headline measures of this audit its p is .31" in by_label["novel score"]
 
 

@@ -110,7 +110,7 @@ def test_where_dots_have_no_room_bars_count_all_units(examples, values):
     for bar in bars:
         assert bar["height"] == pytest.approx(max(LEAST_STEP, TALLEST * counts[bar["x"]] / highest), abs=0.01)
     html = report_html(audit_of(examples, of_combinations(examples, values)))
-    assert "A bar counts units of about one value" in html
+    assert "Each bar counts the units whose values fall into one bin" in html
     assert "Each dot is one combination; dashed lines are means of nulls." in report_html(
         audit_of(examples, of_combinations(examples, (0.1, 0.2)))
     )

@@ -24,10 +24,10 @@ _NEXT = "export the genome again; it was not read"
 
 
 def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
-    """Read the genomes in a file, by name: `genomes.json.gz` of a run, compressed or not, or the JSON of a single genome, which
-    is named after the file.
+    """Read genomes from a file into a mapping from names to genomes. The file is the `genomes.json.gz` of a run of the archive
+    of Earle et al. 2026, compressed or not, or the JSON of one genome, which is then named after the file.
 
-    Pictures differ slightly from those of the archive. Its input for the distance from the centre is sqrt(2) r, Assay's is 1.4
+    Pictures differ slightly from the archive's own. Its input for the distance r from the centre is sqrt(2) r, Assay's is 1.4
     r; the weights of the input's links are rescaled accordingly. Its outermost pixels lie half a pixel inside Assay's. The
     archive clips arguments of sines and cosines at 60, Assay does not.
 

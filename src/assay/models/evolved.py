@@ -124,7 +124,7 @@ class _Layout:
 
 
 def skull() -> Cppn:
-    """The evolved skull: `assay audit assay.models.evolved:skull --task picture:skull`.
+    """The network that draws the evolved skull of Picbreeder: `assay audit assay.models.evolved:skull --task picture:skull`.
 
     Example::
 

@@ -55,4 +55,5 @@ def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
     corrected = f"corrected for {counted(num, 'headline measure')} of this audit its p is {p_value(p)}"
     if p <= FINDING_LEVEL:
         return f"It is a finding against {against}; {corrected}. Above {p_value(FINDING_LEVEL)} it would not be one."
-    return f"It is no finding against {against}; {corrected}. At most {p_value(FINDING_LEVEL)} would make it one."
+    most = p_value(FINDING_LEVEL)
+    return f"It is no finding against {against}; {corrected}. A corrected p of at most {most} would make it a finding."

@@ -26,15 +26,17 @@ _SHARED: Mapping[str, str] = {
 
 RULES: Mapping[str, str] = {
     NOVEL: f"It works if the whole interval lies above the best null and at or above {WORKS:g} times the score on trained "
-    f"combinations (times 1 for an estimate); it does not work if it ends at most {ABOVE_NULL:g} above the best null; "
-    "it works in part if the interval lies between the two. Any other interval is not resolved.",
-    COMBINING: f"The combining breaks if, at every usable cut, fewer than {WORKS:g} of novel combinations are answered right "
-    f"from states composed from trained ones. The way in breaks if the share of novel inputs that are answered like these "
-    f"states is below {WORKS:g} and below the share of states that are answered right. If both shares are at least {WORKS:g}, "
-    "nothing breaks. Each must hold for the whole interval, else the answer is not resolved.",
-    SHARING: f"Copies by context need an effect that works beside one value of another part ({WORKS:g} or more) and fails "
-    f"beside all others, or less than {COPIES:g} of the orbits that differ in the context only responding alike; one shared "
-    f"thing needs more than {ONE:g} of these. Each must hold for the whole interval, else the answer is not resolved.",
+    f"combinations (for an estimate, at or above {WORKS:g}); it does not work if it ends at most {ABOVE_NULL:g} above the best "
+    "null; it works in part if the interval lies between the two. Any other interval is not resolved.",
+    COMBINING: f"The combining breaks if, at every cut that holds the parts, fewer than {WORKS:g} of novel combinations are "
+    "answered right from states composed of trained ones. The way in (from the input to these states) breaks if the share of "
+    f"novel inputs answered like their composed states is below {WORKS:g} and below the share of those states answered right. "
+    f"If both shares are at least {WORKS:g}, nothing breaks. Each must hold for the whole interval, else the answer is not "
+    "resolved.",
+    SHARING: f"There are copies by context if an effect works beside one value of another part ({WORKS:g} or more) and fails "
+    f"beside others, or if fewer than {COPIES:g} of the orbits (examples that differ in the context alone) respond alike; "
+    f"there is one shared thing if more than {ONE:g} of them do. Each must hold for the whole interval, else the answer is "
+    "not resolved.",
 }
 """The rule of each answer in brief; docs/methods/verdict.md has the full rules."""
 
@@ -88,7 +90,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
             f"{where(combining)}; {broken(combining)}",
             combining.because,
             combining.answer != "not resolved",
-            after=(*([f"calls between them: {combining.calls}"] if combining.calls else []), *carried),
+            after=(*([f"calls between the two cuts: {combining.calls}"] if combining.calls else []), *carried),
         ),
         Answered(SHARING, sharing.answer, sharing.because, sharing.answer != "not resolved"),
     )

@@ -68,7 +68,7 @@ class Langue(Instrument[LangueDraw]):
     """Bits per byte of held-out text compared with n-grams, and relations between words compared with counts of the same text
     (Kozlowski 2026; Huh et al. 2024; Deletang et al. 2024), each with nulls that preserve word frequency.
 
-    **Arguments:** `budgets`: sizes at each effort; `others`: further systems of relations: networks by name, such as one of
+    **Arguments:** `budgets`: for each effort, numbers of texts and draws; `others`: further networks by name, such as one of
     another seed or one trained on the other half of the books, each with the task whose text it has read.
 
     Example::

@@ -61,15 +61,16 @@ class FoundSubnetworks(NamedTuple):
 
 
 class Subnetworks(Instrument[Problems]):
-    """Search for each part's subnetwork along a sparsity path, and accuracy on both parts' problems when it is ablated.
+    """Search for each part's subnetwork along a sparsity path, and accuracy on the problems of each part with that subnetwork
+    ablated and with it alone.
 
     **Arguments:**
 
-    - `unit`, `layers`, `start`, `embeddings`: the units of a mask, as in `assay.masks.units_of`. Embeddings are kept whole by
-      default, as published: every part needs its words, and a mask of both would take them from the other part.
+    - `unit`, `layers`, `start`, `embeddings`: the units of a mask, as in `assay.masks.units_of`. Embeddings are not masked by
+      default, as in the paper: both parts need them, so that removing them with the mask of one would harm the other.
     - `others`: networks of the same architecture, trained or drawn independently, whose weights replace removed ones; by
       default freshly initialised ones.
-    - `budgets`: sizes at each effort.
+    - `budgets`: for each effort, the numbers of problems, penalties, steps, seeds and null draws.
 
     Example::
 
