@@ -186,7 +186,7 @@ def check_inputs_are_given_of_all_units_or_of_none(instrument: Instrument, case:
     for measure in evidence.measures:
         key, texts = evidence.stored_of("inputs", measure)
         unused.discard(key)
-        missing = sorted(set(measure.ids).difference(texts)) if texts else []
+        missing = sorted(set(measure.ids).difference(texts)) if key in evidence.inputs else []
         assert not missing, f"no input of {measure.unit_of} {missing[0]}, on which {measure.label} rests"
     assert not unused, f"there are inputs of {plural(unused.pop())}, which no measure has as units"
 
