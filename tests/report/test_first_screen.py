@@ -70,7 +70,8 @@ def test_the_smallest_difference_and_how_many_more_would_halve_it(estimated):
 
 def test_where_the_parts_are_combined_and_each_part(estimated):
     text = words_of(report_html(estimated))
-    in_order(text, "The parts are combined between cut 2 (layers.0) and cut 3 (layers.1)", "Calls between the two cuts: relu#2.")
+    between = "The parts are combined between cut 2 (layers.0) and cut 3 (layers.1)"
+    in_order(text, between, "Calls between the two cuts: relu#2.")
     assert "Part i is carried from cut 0 (embed) on." in text
     assert "Part j is not found." in text
 
