@@ -43,13 +43,13 @@ def changes(rows: Sequence[Row]) -> list[Change]:
 
 
 def moved(rows: Sequence[Row]) -> list[str]:
-    """For every measure the mean change of its rank under every intervention, in bold where the sign-flip test finds one."""
+    """For every measure the mean change of its rank under every intervention, with its 95 % interval over pairs; in bold where
+    the sign-flip test finds one."""
     every = changes(rows)
     lines = []
     for name, ranks in _columns(rows).items():
         found = [_difference(ranks, change.pairs) for change in every]
-        cells = ["-" if one is None else f"**{one.value:+.2f}**" if one.p <= LEVEL else f"{one.value:+.2f}" for one in found]
-        lines.append([name, *cells])
+        lines.append([name, *map(_told, found)])
     return table(["measure", *(f"{change.name} ({len(change.pairs)})" for change in every)], lines)
 
 
@@ -88,6 +88,14 @@ def _difference(ranks: list[float | None], pairs: list[tuple[int, int]]) -> Pair
     known = [(ranks[i], ranks[j]) for i, j in pairs if ranks[i] is not None and ranks[j] is not None]
     before, after = torch.tensor(known, dtype=torch.float64).reshape(-1, 2).T
     return paired_difference(after, before, bounds=(0.0, 1.0))
+
+
+def _told(found: PairedDifference | None) -> str:
+    """The change with its interval over pairs, in bold where the test finds it."""
+    if found is None:
+        return "-"
+    interval = f" [{found.interval.low:+.2f}, {found.interval.high:+.2f}]" if found.interval else ""
+    return f"**{found.value:+.2f}**{interval}" if found.p <= LEVEL else f"{found.value:+.2f}{interval}"
 
 
 def _place(row: Row) -> tuple:

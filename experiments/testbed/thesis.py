@@ -136,14 +136,14 @@ def _right(model: nn.Module, examples: Examples) -> float:
 
 def page(networks: Sequence[Network], *, draws: int) -> str:
     """The table of cells, then what tells networks that compose from others, as Markdown."""
-    heads = "p", "coverage", "weight decay", "memoriser", "composer", "prequential", "novel score, of each network"
+    heads = "p", "coverage", "weight decay", "memoriser", "composer", "prequential, of each network", "novel score, of each"
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for p, decay, coverage in itertools.product(SIZES, DECAYS, COVERAGES):
         own = [one for one in networks if (one.p, one.decay, one.coverage) == (p, decay, coverage)]
         if own:
-            bits = np.mean([one.prequential for one in own])
+            bits = ", ".join(f"{one.prequential:.2f}" for one in own)
             novel = ", ".join(f"{score:.2f}" for score in sorted(one.novel for one in own))
-            sent = f"{own[0].memorised:.2f} | {own[0].composed:.2f} | {bits:.2f}"
+            sent = f"{own[0].memorised:.2f} | {own[0].composed:.2f} | {bits}"
             lines.append(f"| {p} | {coverage} | {decay:g} | {sent} | {novel} |")
     novel = [one.novel for one in networks]
     columns = {

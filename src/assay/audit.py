@@ -15,8 +15,6 @@ from assay.display import DataFrameColumns, brief, columns_of, interval, measure
 from assay.evidence import Effort, Evidence, Level
 from assay.failed import Failed, attempt
 from assay.instrument import Instrument, answering, run, with_running
-from assay.instrument.applicable import DOES_NOT_GIVE as DOES_NOT_GIVE
-from assay.instrument.applicable import GIVES as GIVES
 from assay.instrument.applicable import NEEDS_MORE, Skipped, applicable
 from assay.instruments import all_instruments
 from assay.isolation import undisturbed

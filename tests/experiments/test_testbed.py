@@ -226,10 +226,10 @@ def test_an_intervention_moves_what_follows_the_truth_and_nothing_else():
     rows = pairs((0.0, 1.0))
     told = moved(rows)
     assert "sparse training (6)" in told[0]
-    assert cells(told, TRUTH)[1] == "**+0.50**"
-    assert cells(told, "own")[1] == "**+0.50**"
-    assert cells(moved(pairs((1.0, 1.0))), "own")[1] == "+0.00"
-    assert cells(moved(pairs((1.0, 0.0))), "own")[1] == "**-0.50**"
+    assert cells(told, TRUTH)[1].startswith("**+0.50** [")
+    assert cells(told, "own")[1].startswith("**+0.50** [")
+    assert cells(moved(pairs((1.0, 1.0))), "own")[1].startswith("+0.00 [-")
+    assert cells(moved(pairs((1.0, 0.0))), "own")[1].startswith("**-0.50** [")
     apart = [one.model_copy(update={"recipe": {**one.recipe, "seed": k}}) for k, one in enumerate(rows)]
     assert "sparse" not in moved(apart)[0]  # no usual network of the same seed
 

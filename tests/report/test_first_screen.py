@@ -157,7 +157,7 @@ def test_the_caption_says_axes_lines_bars_and_shading_and_what_follows_in_50_wor
     drawn = {mark.words for mark in found.panel.texts} - {"cut", "0 a", "1 b"}
     assert {name for name in drawn if not name.replace(".", "").isdigit()} == lines
     assert len(found.caption.split()) <= 50
-    for word in ("Across", "Up", "intervals", "grey", "Shaded", "trained", "novel", concludes):
+    for word in ("Horizontal", "Vertical", "intervals", "grey", "Shaded", "trained", "novel", concludes):
         assert word in found.caption
     assert ("E," in found.caption) == ("E" in lines)
 

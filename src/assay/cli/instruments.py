@@ -46,7 +46,7 @@ class InstrumentsCommand(Command):
 
 
 def _row(instrument: "assay.instrument.Instrument") -> dict[str, object]:
-    from assay.audit import GIVES
+    from assay.instrument.applicable import GIVES
     from assay.references import cited
 
     gives = {need: words.partition(" (docs/")[0] for need, words in GIVES.items()}

@@ -11,8 +11,8 @@ from assay.report.pictures.curve import curve_picture
 LINES = ("Cs", "C")
 OF_INPUTS = "E"
 CAPTION = (
-    "Across: layers, input first. Up: combinations answered right from states composed of trained ones (guessing 0), with "
-    "intervals: Cs trained, C novel; grey: nulls. Shaded: parts are combined."
+    "Horizontal: layers, input first. Vertical: combinations answered right from states composed of trained ones (guessing 0), "
+    "with intervals: Cs trained, C novel; grey: nulls. Shaded: parts are combined."
 )
 CONCLUSIONS: Mapping[object, str] = {
     "the combining": "C lies below Cs: the combining breaks.",

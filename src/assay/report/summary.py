@@ -8,8 +8,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from assay.audit import DOES_NOT_GIVE, Audit
+from assay.audit import Audit
 from assay.evidence import Measure
+from assay.instrument.applicable import DOES_NOT_GIVE
 from assay.printable import printable
 from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, with_full_stop
 from assay.verdict import Verdict, answered
