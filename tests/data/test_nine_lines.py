@@ -4,6 +4,7 @@ import csv
 
 from matrix import write_csv
 from population import ROWS, Row
+from stability import measures
 
 from assay.data import nine_lines as shipped
 from assay.data.nine_lines import nine_lines
@@ -22,11 +23,14 @@ def test_the_table_that_ships_is_that_of_the_rows(tmp_path):
         for row in found
     }
     assert len(by_name) == len(rows)
+    every = set(measures(rows))
     for row in rows:
         key = (row.world, row.kind, *(row.recipe[name] for name in ("coverage", "seed", "wrong", "scale", "width")))
         assert by_name[key]["novel"] == row.truth
         for name, value in row.values.items():
             assert by_name[key][name] == value
+        missing = every - row.values.keys()
+        assert all(by_name[key][name] is None for name in missing)
 
 
 def test_a_gap_has_no_value_but_its_reason(tmp_path):
