@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup() -> None:
+    torch.manual_seed(0)  # the weights of a module that a test builds do not depend on which tests came before
     checked_types.begin_test()
 
 
