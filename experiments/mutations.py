@@ -441,6 +441,13 @@ FAULTS = (
         ("tests/instruments/test_polar.py", "tests/conformance"),
     ),
     Fault(
+        "a sentence without an identifier is headed by its number",
+        "instruments/polar/figures.py",
+        '                name=graph.sentence_id or " ".join(graph.words),',
+        "                name=graph.sentence_id or str(k),",
+        ("tests/instruments/test_polar.py",),
+    ),
+    Fault(
         "a novel score that needs no labels",
         "instruments/systematicity/instrument.py",
         '    key="novel_score",\n    title="novel score",\n    level=2,',

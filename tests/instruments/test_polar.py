@@ -89,7 +89,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
 def test_the_interval_is_over_texts_and_fits(found):
     for key in ("uuas", "las", "depth_correlation", "selectivity_of_uuas", "score_lost_without_the_polar_subspace"):
         assert found.measure(key).interval.method.endswith("joined with t over 3 fits")
-    assert "3 fits give " in found.measure("las").note
+    assert "3 fits, which give " in found.measure("las").note
     alone = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1, seeds=1)})
     las = run(alone, subject(), Trees(), effort="quick").measure("las")
     assert "does not cover the variance between fits" in las.interval.method
@@ -133,6 +133,7 @@ def test_relations_have_arrows_and_sentences_both_trees(found):
     (drawn,) = (figure for figure in found.figures if isinstance(figure, RelationGraphs))
     assert len(drawn.texts) == 8
     assert all(len(text.words) == LONGEST and len(text.declared) == LONGEST - 1 for text in drawn.texts)
+    assert all(text.name == " ".join(text.words) for text in drawn.texts), "a text without an identifier is headed by itself"
     right = sum(len({*text.declared} & {*text.predicted}) for text in drawn.texts) / (8 * (LONGEST - 1))
     assert right > 0.6
 

@@ -16,6 +16,7 @@ from assay.stats import MIN_UNITS, Gain, gain_over, gain_over_networks, mean_int
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 """A metric and its `about`."""
+_SUBTRACTED = "; the mean of the untrained copies is subtracted, as it is from the network's value"
 _Found = Mapping[Key, Values]
 
 
@@ -158,7 +159,8 @@ def _baseline(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float
 def _note(metric: Metric, own: Values, untrained: Sequence[Values]) -> str:
     if not metric.gain:
         return own.note
-    return f"{number(own.mean)}, untrained copies {number(_mean(untrained))}" + (f"; {own.note}" if own.note else "")
+    difference = f"{number(own.mean)} minus {number(_mean(untrained))}, the mean of untrained copies"
+    return difference + (f"; {own.note}" if own.note else "")
 
 
 def _mean(networks: Sequence[Values]) -> float:
@@ -193,12 +195,12 @@ def _copies(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain
     if own.value is None:
         shared, _ = _paired(own, untrained)
         if not bool(shared.all()):
-            how += f", on {int(shared.sum())} of {len(shared)}"
+            how += f", on {int(shared.sum())} of {len(shared)} units"
         units = np.stack([_units(own, values) for values in untrained]) - _baseline(metric, own, untrained).numpy()
     below = gain if _sign(metric) > 0 else _gain(own, untrained, -1)
     return Null(
         name=UNTRAINED,
-        how=how + (", minus their mean" if baseline else ""),
+        how=how + (_SUBTRACTED if baseline else ""),
         values=tuple(values.mean - baseline for values in untrained),
         p=below.p if below else None,
         units=units,
@@ -242,10 +244,10 @@ def _control(metric: Metric, own: Values, control: Control, baseline: float, eac
     else:
         read = ~values.isnan().any(0)
         means, p = values[:, read].mean(1), paired_p(sign * own.units[read], sign * values[:, read].mean(0)) if p is None else p
-        how += "" if bool(read.all()) else f", on {int(read.sum())} of {len(read)}"
+        how += "" if bool(read.all()) else f", on {int(read.sum())} of {len(read)} units"
     return Null(
         name=control.name,
-        how=how + (", minus the mean of the untrained copies" if baseline else ""),
+        how=how + (_SUBTRACTED if baseline else ""),
         values=tuple((means - baseline).tolist()),
         p=p,
         units=(values - each).numpy() if values.ndim == 2 else None,
@@ -259,10 +261,10 @@ def _reference(metric: Metric, name: str, own: Values, other: Values, baseline: 
         shared, (same,) = _paired(own, [other])
         p = paired_p(_sign(metric) * own.units[shared], _sign(metric) * same)
         units = (_units(own, other) - each.numpy())[None]
-    how = "another network, read in the same way; a single one, so p is over units only"
+    how = "another network, read in the same way; it is a single one, so p compares units, not networks"
     return Null(
         name=name,
-        how=how + (", minus the mean of the untrained copies" if baseline else ""),
+        how=how + (_SUBTRACTED if baseline else ""),
         values=(other.mean - baseline,),
         p=p,
         counts=False,

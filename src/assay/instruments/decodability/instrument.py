@@ -34,7 +34,9 @@ from assay.task import Examples, Task
 SATURATED = 0.95  # score from the input alone above which decodability inside the network is uninformative
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
 FEWER, LEAST = 10, 100  # copies are scored on this fraction (1 / n) of the novel examples, but on at least so many
-_POOLED = "p from the pooled shuffles of all readouts of this kind, each standardised by its own spread"
+_POOLED = "p from the shuffles of all parts together, each standardised by the spread of its own"
+_AT_BEST = "each at its own best site or from the input"
+_FROM_INPUT = "the same probe on the encoded input instead of activations"
 
 GAIN = Metric(
     key="decodability_gain", title="decodability gain", level=0, headline=True, gain=True, beats=(UNTRAINED, ALONE, SHUFFLED)
@@ -196,9 +198,9 @@ def _probed(network: Subject, data: DecodabilityDraw, *, with_shuffles: bool) ->
 def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
     """The score at the best of {input and sites}. `p_shuffled` is None for copies, whose labels are not shuffled."""
     units, alone = one.units[one.best], one.units[one.places.index(INPUT)]
-    controls = [Control(name=ALONE, how="the input alone", values=alone[None])]
+    controls = [Control(name=ALONE, how=_FROM_INPUT, values=alone[None])]
     if p_shuffled is not None:
-        how = f"labels assigned to combinations at random, the best place chosen for each; {_POOLED}"
+        how = f"labels assigned to combinations at random, the best site or the input chosen for each; {_POOLED}"
         controls.append(Control(name=SHUFFLED, how=how, values=one.shuffled_best, p=p_shuffled))
     return _values(
         GAIN,
@@ -206,8 +208,8 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
         units,
         controls,
         ids=one.ids,
-        copies_how="each at its own best place",
-        note=f"best place: {one.places[one.best]}; the input alone {number(float(alone.mean()))}",
+        copies_how=_AT_BEST,
+        note=f"best at {one.places[one.best]}; from the encoded input alone {number(float(alone.mean()))}",
     )
 
 
@@ -216,16 +218,19 @@ def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
     whether copies are scored on fewer novel examples."""
     if len(one.novel) == 0:
         return []
-    controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
+    controls = [Control(name=ALONE, how=_FROM_INPUT, values=one.novel_input[None])]
     site = {"site": one.places[one.best]}
-    how = f"each at its own best place{', scored on fewer novel examples' if fewer else ''}"
+    how = f"{_AT_BEST}{', scored on fewer novel examples' if fewer else ''}"
     return [_values(NOVEL, one, one.novel, controls, ids=one.novel_ids, where=site, copies_how=how)]
 
 
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
     """Score on combinations that were also fitted, minus that of the control task."""
     mean = float(found.random.mean())
-    how = f"another random label per combination, {len(found.random)} times, minus their mean {number(mean)}"
+    how = (
+        f"one random label for each combination, drawn {len(found.random)} times; the mean of these scores, {number(mean)}, "
+        "is subtracted from each"
+    )
     null = Control(name=CONTROL_TASK, how=how, values=found.random.mean(1) - mean, p=paired_p(found.real, found.random.mean(0)))
     site = {"site": one.places[one.best]}
     return replace(_values(SELECTIVITY, one, found.real - found.random.mean(0), [null], where=site), bounds=None)
@@ -235,7 +240,7 @@ def _by_site(one: Decoded, ps_shuffled: Sequence[float] = ()) -> list[Values]:
     """The score at every site, beside the same site of untrained copies, the input, and shuffled labels."""
     if one.units.shape[1] < MIN_UNITS:
         return []
-    alone = Control(name=ALONE, how="the input alone", values=one.units[[one.places.index(INPUT)]])
+    alone = Control(name=ALONE, how=_FROM_INPUT, values=one.units[[one.places.index(INPUT)]])
     found = []
     for place, name in enumerate(one.places):
         if name == INPUT:
@@ -322,10 +327,15 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     if names and len(saturated) == len(names):
         return f"Decodability is uninformative: the input alone already decodes every part above {SATURATED}."
     gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
-    values = ", ".join(
-        f"{measure.about['part']} {measure.about['readout']} {number(measure.value or 0.0)}" for measure in gains
+    values = ", ".join(f"{_read(measure.about)} {number(measure.value or 0.0)}" for measure in gains)
+    return (
+        "Decodability of each part at the best site or from the input, minus that in untrained copies: "
+        f"{values or 'not enough data'}."
     )
-    return f"Gain in decodability over untrained copies and the input, at the best place: {values or 'not enough data'}."
+
+
+def _read(about: Mapping[str, str]) -> str:
+    return about["part"] if about["readout"] == "value" else f"{about['part']} {about['readout']}"
 
 
 def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[str, ...]:
@@ -333,18 +343,18 @@ def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[
     if saturated:
         warnings.append(
             f"The input alone decodes {', '.join(saturated)} above {SATURATED}: "
-            "decodability inside the network is then uninformative."
+            "decodability inside the network then says nothing about the network."
         )
     for probed in blocks:
         warnings += [
             f"{readout.name}: {left_out} of {int(readout.rows.sum())} examples could not be scored, since their value occurs "
-            "in no other fold of combinations."
+            "in no other fold of the cross-validation."
             for readout, left_out in zip(probed.block.readouts, probed.block.num_unscored(), strict=True)
             if left_out
         ]
     warnings.append(
-        "Decodable does not mean used: a part may be decodable and play no role in the output. This evidence alone "
-        "resolves nothing."
+        "Decodable does not mean used: a part may be decodable and play no role in the output. This evidence alone decides "
+        "none of the three questions of the verdict."
     )
     return tuple(warnings)
 
@@ -352,5 +362,5 @@ def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[
 def _not_tested(total: int, read: int) -> tuple[str, ...]:
     missing = ["Non-linear decoding, and whether what is decoded is used by the network."]
     if read < total:
-        missing.append(f"{total - read} of {total} sites were left out by this effort.")
+        missing.append(f"{total - read} of {total} sites, left out at this effort.")
     return tuple(missing)

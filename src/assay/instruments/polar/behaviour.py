@@ -160,6 +160,6 @@ def lost_without(
             ),
         ),
         note=f"{behaviour.name} {number(before)} before the ablation, {number(before - float(units.mean()))} after; "
-        f"rank {rank} of {width}",
+        f"rank {rank} of {width} dimensions",
         ceiling=before,
     )

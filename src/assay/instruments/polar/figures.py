@@ -24,6 +24,7 @@ GROUPS = {
     "depth": ("depth", ((1, 1), (2, 2), (3, 3), (4, 5), (6, None))),
     "length": ("length", ((1, 10), (11, 20), (21, 30), (31, 40), (41, None))),
 }
+_TREES = "decoded as legal trees (one root, one head for every other word)"
 RANKS = (4, 16, 64, 256)
 TEXTS = (250, 500, 1_000, 2_500)
 Groups = Mapping[str, Bool[Tensor, " e"]]
@@ -53,17 +54,18 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
         return Plot(title=title, lines=tuple(lines))
 
     captions = {
-        "Layer curve": "UUAS and DSpr are those of distance probes; punctuation is excluded from UUAS only. LAS includes "
-        "punctuation and can be far below the headline LAS: here every layer has the prototype loss with weight 1, decoded "
-        "edge by edge, while the headline and the nulls other than copies have the chosen loss, decoded as legal trees. The "
-        "LAS drawn here, on the dev texts, chose the layer.",
+        "Layer curve": "UUAS: edges found by distance probes, direction ignored, punctuation excluded. DSpr: Spearman's "
+        "correlation of predicted with declared distances. LAS: edges found by polar probes with direction and relation, "
+        "punctuation included. This LAS can be far below the headline LAS. Here every layer has the prototype loss with "
+        "weight 1 and each edge is decoded alone; the headline, and the nulls other than copies, have the chosen loss and are "
+        "decoded as trees. The layer was chosen by this LAS, taken on the dev texts.",
         "Depth, layer by layer": "Depth probes on the test texts, one fit for each layer. NSpr is the depth correlation as "
         "published: the mean over texts of each length, then over lengths 5 to 50.",
     }
     how = (
         "Each dot is the value at one layer; the bar is its interval over texts, where there is one. Grey lines are nulls, "
-        f"each named at its end: the mean of {len(copies)} untrained copies, with a bar from the lowest to the highest; the "
-        "other nulls are computed at the chosen layer, or do not depend on the layer."
+        f"each named at its end. That of untrained copies is the mean of {len(copies)}, with bars from lowest to highest. The "
+        "others are level, since they were computed at the chosen layer only or do not depend on the layer."
     )
     return [
         Curve(name=name, across="layer", plots=tuple(map(plot, titles)), caption=f"{how} {caption}", level=LEVEL)
@@ -96,7 +98,7 @@ def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: R
             name="Angle losses",
             columns=("angle loss", "weight", "UUAS", "type accuracy", "LAS"),
             rows=found.tried,
-            note="On the dev texts, decoded as legal trees, punctuation included. The loss with the highest LAS was chosen.",
+            note=f"On the dev texts, {_TREES}, punctuation included. The loss with the highest LAS was chosen.",
             level=LEVEL,
         ),
         _sweep(found, "rank", {k: (found.train, replace(fitting, rank=k)) for k in RANKS if k <= width}, rng),
@@ -123,7 +125,9 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Det
         name="Conventions",
         columns=("probe, decoding", "punctuation", "average", *RATES, "balanced", "root", "DSpr"),
         rows=tuple(rows),
-        note="Balanced: the mean over relations of type accuracy. The root has no edge. DSpr is taken over all words.",
+        note="Balanced: the mean over relations of type accuracy. Root: the share of texts whose root is right. DSpr: "
+        "Spearman's correlation of predicted with declared distances, punctuation included. Edge by edge: each edge is decoded "
+        "alone.",
         level=LEVEL,
     )
 
@@ -140,7 +144,7 @@ def _sweep(found: FoundProbes, of: str, varied: Mapping[int, tuple[Sample, Fitti
         columns=(of, "UUAS", "type accuracy", "LAS"),
         rows=tuple(rows),
         note="On the test texts, one fit each. UUAS: distance probes, punctuation excluded. The other rates: polar probes, "
-        "punctuation included, decoded as legal trees.",
+        f"punctuation included, {_TREES}.",
         level=LEVEL,
     )
 
@@ -187,9 +191,10 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
         points=tuple(
             Point(name=name, x=x, y=y, size=num) for name, num, (x, y) in zip(relations, counts, flat.tolist(), strict=False)
         ),
-        caption="Each arrow is the mean edge of one relation in training graphs, head minus dependent, scaled to length 1 and "
-        "projected onto the plane that holds most of their squared length; its angle identifies the relation. An arrow that "
-        "appears short points out of the plane. Relations that coincide here may differ in directions not shown.",
+        caption="Each arrow is the mean edge (state of the head minus that of the dependent) of one relation in training "
+        "graphs, under the polar probe. Arrows are scaled to length 1 and projected onto the plane that holds most of their "
+        "squared length. One that appears short points out of the plane. Relations that coincide here may differ in "
+        "directions not shown.",
         arrows=True,
         sizes="edges",
         rows=BY.format("relation"),
@@ -206,7 +211,7 @@ def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16
         predicted = decode(probes, sample, batch, how="legal", kept=batch.real)[0][0, 0]
         texts.append(
             Parse(
-                name=graph.sentence_id or str(k),
+                name=graph.sentence_id or " ".join(graph.words),
                 words=tuple(" ".join(graph.words[w] for w in words) for words in graph.mentions),
                 declared=tuple(Edge(head=h, dependent=d, relation=coarse(name)) for h, d, name in graph.edges),
                 predicted=tuple(

@@ -27,15 +27,23 @@ MOST_EXAMPLES = 2_000  # largest number of examples for behaviour
 MOST_NAMED = 5
 FEWEST = 25  # fewest texts of a split for which a rate is meaningful
 _EDGES, _SIGNED = "share of gold edges", (-1.0, 1.0)
-_LEGAL = "polar probe, maximum spanning arborescence; punctuation included, over all edges"
+_LEGAL = "polar probe, decoded as the maximum spanning arborescence; punctuation included; over all edges"
 
 FITTED = {
-    metric("UUAS", _EDGES, headline=True, beats=EVERY): "distance probe, minimum spanning tree; no punctuation, over all edges",
+    metric("UUAS", _EDGES, headline=True, beats=EVERY): (
+        "distance probe, decoded as the minimum spanning tree; punctuation excluded; over all edges"
+    ),
     metric("UAS", _EDGES, beats=EVERY): _LEGAL,
     metric("LAS", _EDGES, headline=True, beats=EVERY): _LEGAL,
-    metric("type accuracy", _EDGES, beats=EVERY): "polar probe, gold edges, nearest prototype by signed cosine",
-    metric(ROOT, "share of texts", beats=EVERY): "depth probe, the node with the smallest squared norm; punctuation excluded",
-    metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): "depth probe, squared norm and depth within a text",
+    metric("type accuracy", _EDGES, beats=EVERY): (
+        "polar probe: a gold edge has the relation whose mean edge in training points most nearly in its direction"
+    ),
+    metric(ROOT, "share of texts", beats=EVERY): (
+        "depth probe: the root is the node with the smallest squared norm; punctuation excluded"
+    ),
+    metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): (
+        "depth probe: squared norms of the nodes of a text against their depths"
+    ),
 }
 """Metrics of fitted probes, each with its probe, decoding and counting."""
 SELECTIVITY = {
@@ -242,14 +250,14 @@ def fitted_values(metric: Metric, of: str, own: Sequence[Scores], nulls: Nulls, 
     units = _stacked(own, of)
     beside = [(name, how, _stacked(repeats, of)) for name, (how, repeats) in nulls.items()]
     means = units.mean(1).tolist()
-    told = f"{len(means)} fits give {number(min(means))} to {number(max(means))}"
+    told = f"the mean of {len(means)} fits, which give {number(min(means))} to {number(max(means))}"
     return Values(
         metric=metric.key,
         units=units.mean(0),
         interval=fitted_interval(units, bounds=metric.bounds),
         controls=tuple(Control(name=name, how=how, values=null, p=fitted_p(units, null)) for name, how, null in beside),
         copies_how="each with the same search and fit as the network",
-        note=f"{note}; {told if len(means) > 1 else 'one fit, which the interval does not cover'}",
+        note=f"{note}; {told if len(means) > 1 else 'a single fit, so that the interval leaves out differences between fits'}",
     )
 
 
@@ -261,7 +269,7 @@ def _selectivity(found: FoundProbes, own: Sequence[Scores], *, seeds: int, rng: 
     values = []
     for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
         right, metric = _stacked(own, of), SELECTIVITY[of]
-        note = f"{of} {number(float(right.mean()))}, and {number(float(wrong.mean()))} on the {task}"
+        note = f"{of} {number(float(right.mean()))} minus {number(float(wrong.mean()))} on a control task, {task}"
         units = right - wrong  # paired by fit, or one fit against all control tasks
         interval = fitted_interval(units, bounds=_SIGNED)
         values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))
@@ -301,13 +309,13 @@ def _left_out(encoder: Encoder, data: PolarDraw) -> list[str]:
     if encoder.left_out:
         total = len([name for name in encoder.layers if name != WORDS]) + encoder.left_out
         told.append(
-            f"{encoder.left_out} of {total} layers, left out at this effort in the network and in every null: the best layer "
+            f"{encoder.left_out} of {total} layers, left out at this effort in the network and in every null. The best layer "
             "may be among them."
         )
     if data.share < 1:
         told.append(
-            f"More than {sum(map(len, data.graphs.values()))} texts: for a network of this size, this effort reads "
-            f"{data.share:.0%} of the texts that it reads for a small one, in the network and in its copies."
+            f"More than {sum(map(len, data.graphs.values()))} texts: for a network of this size, this effort reads only "
+            f"{data.share:.0%} of the texts that it reads for a small one. Untrained copies read as few."
         )
     return told
 
@@ -331,7 +339,7 @@ def _summary(measures: Sequence[Measure], layer: str) -> str:
         return "Not enough data: too few test texts."
     first, second = (max(measure.nulls, key=lambda null: null.mean) for measure in (uuas, las))
     return (
-        f"At layer {layer} distances recover {number(uuas.value)} of edges (best null, {first.name}: {number(first.mean)}), "
-        f"distances and angles {number(las.value)} with direction and relation (best null, {second.name}: "
-        f"{number(second.mean)})."
+        f"At layer {layer} distances between states recover {number(uuas.value)} of the edges (best null, {first.name}: "
+        f"{number(first.mean)}). Distances and angles recover {number(las.value)} of them with direction and relation (best "
+        f"null, {second.name}: {number(second.mean)})."
     )

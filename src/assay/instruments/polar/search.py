@@ -112,8 +112,8 @@ def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
     made = {
         CHAIN: ("every word linked to the next", [plain(in_line(train), in_line(test))]),
         POSITION: ("the same fit on a sinusoidal encoding of each word's position", of_places),
-        NO_PROBE: ("the states as they are, with the mean edge of every relation", [plain(train, test)]),
-        RANDOM: (f"{repeats} random maps of the same rank, with the mean edge of every relation", of_random),
+        NO_PROBE: ("the states without a linear map; each relation has the mean of its training edges", [plain(train, test)]),
+        RANDOM: (f"{repeats} random linear maps of the probe's rank; each relation has the mean of its edges", of_random),
         PERMUTED: (f"the same fit on training graphs with permuted nodes, {repeats} times", of_wrong),
     }
     if WORDS in texts.layers:
@@ -181,6 +181,6 @@ def control_scores(found: FoundProbes, *, seeds: Sequence[int], rng: Random) -> 
         distance = fit_distance(one, generator=rng("heads", seed), **options)
         of_heads += [scored.units("UUAS") for scored in score(distance, other, punctuation=False)]
     return {
-        "type accuracy": ("relation assigned by the dependent's word", torch.stack(of_relations)),
-        "UUAS": ("head assigned by the word alone", torch.stack(of_heads)),
+        "type accuracy": ("in which the dependent's word alone fixes a random relation", torch.stack(of_relations)),
+        "UUAS": ("in which each word alone fixes a random rule for its head", torch.stack(of_heads)),
     }

@@ -25,7 +25,7 @@ def by_unfamiliar_pairs(
     """
     parts = [task.part(name) for name in task.combines]
     counts = unfamiliar_pairs(rows, task.combinations("seen"), parts)
-    how = f"as many novel combinations drawn at random, {repeats} times; p is the chance of a score this high"
+    how = f"as many novel combinations, drawn at random {repeats} times; p is the probability of a score at least as high"
     found = []
     for count in counts.unique().tolist():
         units, which = novel[counts == count], rows[counts == count]
@@ -96,8 +96,8 @@ def by_part_value(
         "p (fails more)",
     )
     note = (
-        "All novel combinations, of every kind. p: chance that as many of them drawn at random score this low, corrected over "
-        "all values."
+        "All novel combinations, inside and outside 1-coverage. p: the probability that as many novel combinations drawn at "
+        f"random score at most this, corrected over all values. A value with fewer than {MIN_UNITS} of them has no p."
     )
     return DetailTable(name="Scores by part value", columns=columns, rows=tuple(table), note=note, level=2), tuple(failing)
 
@@ -113,7 +113,8 @@ def coverage_table(report: Usage, parts: Sequence[Part]) -> DetailTable:
     note = (
         "All values occur and are connected through shared combinations."
         if report.connected
-        else f"Never trained: {', '.join(report.unused) or 'none'}. Groups of values that never occur together: {groups}."
+        else f"Values never trained: {', '.join(report.unused) or 'none'}. The values fall into groups that never occur "
+        f"together, directly or through others: {groups}."
     )
     columns = ("part", "value", "trained combinations")
     return DetailTable(name="Coverage of the training set", columns=columns, rows=rows, note=note, level=0)

@@ -266,7 +266,10 @@ def _short(group: Group, num: int) -> str:
 
 
 def _note(group: Group, num: int) -> str:
-    return f"{num} {group.which}, which would show a failure on {detectable_share(num):.2%} of them with power .8"
+    return (
+        f"{num} {group.which}. If the network fails on {detectable_share(num):.2%} of all such combinations, at least one of "
+        "these shows it with probability .8"
+    )
 
 
 # Nulls
@@ -291,7 +294,7 @@ def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: 
     assert high is not None
     assert low is not None
     values = random_differences(seen, novel, repeats=size.shuffles, generator=generator)
-    how = f"combinations assigned to both sides at random, {size.shuffles} times; p is the chance of a gap this large"
+    how = f"combinations called seen or novel at random, {size.shuffles} times; p is the probability of a gap at least as large"
     gap = seen_mean - novel_mean
     return Values(
         metric=GAP.key,
@@ -336,28 +339,28 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
     warnings = []
     if novelty.unknown:
         warnings.append(
-            "Whether novel combinations are synonyms of trained ones or inside 1-coverage is not known, so the novel score may "
-            f"be that of substitution: {novelty.unknown}."
+            f"It is not known which novel combinations lie outside 1-coverage: {novelty.unknown}. The novel score may "
+            "therefore come from substituting values that act alike in training."
         )
     elif novelty.kinds and (within := len(novelty.kinds) - novelty.kinds.count("outside")):
         warnings.append(
             f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging values that act alike "
-            "in the training data; the novel score leaves them out."
+            "in the training data. The novel score leaves them out."
         )
     if novelty.contradictions:
         warnings.append(
-            f"Trained combinations with answers that contradict each other: {novelty.contradictions}. No network can give "
-            "all of these answers, and they are no evidence that values act identically."
+            f"Trained combinations with more than one answer: {novelty.contradictions}. No network can give all of these "
+            "answers, and these combinations are no evidence that values act alike."
         )
     if covered.unused:
         warnings.append(
-            f"Never trained in this place: {', '.join(covered.unused)}. A network can only know these values if it carries "
-            "over what it learned about them in other places."
+            f"Values that no trained combination has in this part: {', '.join(covered.unused)}. A network can know them only "
+            "if it carries over what it learned about them in other parts."
         )
     if len(covered.components) > 1:
         warnings.append(
             f"The trained combinations fall into {len(covered.components)} groups of values that never occur together, "
-            "directly or through others: how values of different groups combine cannot be learned from these data alone."
+            "directly or through others. How values of different groups combine cannot be learned from these data alone."
         )
     if failing:
         warnings.append(f"Novel combinations with these values fail more often than the others: {', '.join(failing)}.")

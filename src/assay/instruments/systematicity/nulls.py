@@ -23,7 +23,7 @@ def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, rep
         mixed = torch.randperm(len(examples), generator=generator)
         scores = score(examples.targets[mixed]) if pairs is None else pairs[rows, mixed]
         values.append(float(means(scores).means.mean()))
-    how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
+    how = f"the same outputs scored against targets permuted among these examples, {repeats} times"
     return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
 
 
@@ -52,8 +52,8 @@ def nearest(
         answers.append(float(means.mean()))
         each += means / repeats
     how = (
-        "a memoriser that answers with the target of the trained example that shares the most declared parts, "
-        f"ties broken at random, {repeats} times over {len(pool)} trained examples"
+        "the answer to each example is the target of the trained example that shares the most declared parts with it, out of "
+        f"{len(pool)}; ties are broken at random, {repeats} times"
     )
     p = max(permutation_p(float(own.mean()), answers), sign_test_p(own, each))
     return Control(name=NEAREST, how=how, values=torch.tensor(answers, dtype=torch.float64), p=p)
