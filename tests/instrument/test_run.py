@@ -126,7 +126,7 @@ def test_a_control_may_lack_some_of_the_units():
     assert null.values == pytest.approx([0.5, 0.42])
     right = stats.ttest_rel(OWN[kept], values[:, kept].mean(0), alternative="greater").pvalue
     assert null.p == pytest.approx(float(right), rel=1e-3)
-    assert null.how == "made up, on 5 of 6"
+    assert null.how == "made up, on 5 of 6 units"
     assert np.isnan(null.units).tolist() == [[False, False, True, False, False, False]] * 2
 
 

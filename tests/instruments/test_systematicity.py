@@ -111,10 +111,10 @@ class Contradicting(Modular):
 
 
 def test_contradictions_of_the_training_data_are_a_warning():
-    told = "Trained combinations with answers that contradict each other: 1."
+    told = "Trained combinations with more than one answer: 1."
     task = Contradicting(p=11, num_first=11, num_second=11, coverage=0.6)
     assert any(told in warning for warning in measured(Rule(), task=task).warnings)
-    assert not any("contradict" in warning for warning in measured(Rule()).warnings)
+    assert not any("more than one answer" in warning for warning in measured(Rule()).warnings)
 
 
 def test_a_look_up_table_scores_one_on_seen_and_chance_on_novel():

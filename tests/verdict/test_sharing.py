@@ -126,7 +126,7 @@ def test_few_orbits_resolve_nothing():
         ({"context_exchange": ""}, "changes no part, or several, so that no single part is the context"),
         ({"values_exchange": 4}, "3 of 4 values of side are exchanged"),
         ({"values_exchange": None}, "3 of None values of side are exchanged"),
-        ({"contexts_exchange": 2}, "side has 2 values for one content"),
+        ({"contexts_exchange": 2}, "an orbit holds 2 values of side"),
         ({"outputs_exchange": 0.9}, "only 0.900 of the outputs' variance is the same for all values of side"),
         ({"share of weights not read": 0.2}, "0.200 of the weights lie in no layer whose responses are read"),
         ({"share of weights not read": None}, "an unknown share of the weights"),
@@ -182,9 +182,9 @@ def test_several_contexts_are_one_thing_only_together():
     [
         (
             responses(40, 0.8, 1.0),
-            "Inside, one shared representation serves all contexts: of the orbits, which vary in side alone",
+            "Inside, one shared representation serves all contexts: of the orbits (examples that vary in side alone)",
         ),
-        (responses(0, 0.0, 0.1), "Inside, there are copies by context: of the orbits, which vary in side alone"),
+        (responses(0, 0.0, 0.1), "Inside, there are copies by context: of the orbits (examples that vary in side alone)"),
         (responses(20, 0.4, 1.0), "Whether each part is one thing inside is not resolved."),
     ],
 )
@@ -331,5 +331,5 @@ def test_two_parts_that_are_exchanged_are_no_contexts():
     two = contexts.Sides("mirror", items=sides.ITEMS)
     found = sharing(contexts.copied(two, Generator().manual_seed(0)), two)
     assert found.answer == "not resolved"
-    assert "side has 2 values for one content, and the rule was tested for at least 3" in found.because
+    assert "an orbit holds 2 values of side, and the rule was tested for at least 3" in found.because
     assert Regularity.generated("flip", [torch.tensor([1, 0])], num_outputs=1).orbits().tolist() == [0, 0]

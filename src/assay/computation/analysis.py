@@ -20,15 +20,18 @@ from assay.errors import AssayError
 
 Call = Literal["operations", "covered", "substitution", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
-    "operations": "It is right on steps that were never trained and lie outside 1-coverage, above every table",
-    "covered": "It is right on steps that were never trained, above every table, but nearly all lie inside 1-coverage: "
-    "it runs the operations, or exchanges arguments that acted alike in training, which these data do not tell apart",
-    "substitution": "It is right on steps that were never trained only inside 1-coverage, where exchanging arguments that "
-    "acted alike in training gives the result; outside it is no better than a table",
-    "steps": "It knows single steps and strings them together: it is no better than a table on steps that were never trained",
-    "subgraphs": "It matches subgraphs that were trained: where only the step was trained, it is no better than a table",
-    "tables": "It is right only on what was trained, which may be steps or whole subgraphs",
-    "unlearned": "It has not learned what it was trained on: even there it does not beat the best guess without one argument",
+    "operations": "The network beats every look-up table on steps that were never trained and lie outside 1-coverage",
+    "covered": "The network beats every look-up table on steps that were never trained, but nearly all of these lie inside "
+    "1-coverage. These data do not tell whether it runs the operations or exchanges arguments that acted alike in training",
+    "substitution": "On steps that were never trained, the network is right only inside 1-coverage, where exchanging arguments "
+    "that acted alike in training gives the result; outside it is no better than a look-up table",
+    "steps": "The network knows single steps and strings them together: on steps that were never trained it is no better than "
+    "a look-up table",
+    "subgraphs": "The network matches subgraphs that were trained: where only the step was trained, it is no better than a "
+    "look-up table",
+    "tables": "The network is right only on what was trained, which may be steps or whole subgraphs",
+    "unlearned": "The network has not learned what it was trained on: even there it does not beat the best guess without one "
+    "argument",
     "unresolved": "Not resolved: too few nodes of the cells that decide",
 }
 LEAST_NODES = 200  # least nodes of a deciding cell, so that its interval can separate a network from a table
@@ -94,13 +97,14 @@ class Analysis:
     def sentence(self) -> str:
         """The conclusion in words, with its figures."""
         figures = "; ".join(
-            f"{name}: {number(value)} [{number(low)}, {number(high)}] of {count:,} nodes"
+            f"{name}: {number(value)} [{number(low)}, {number(high)}] of {count:,}"
             for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
             if count
         )
         if self.sides.nodes[BEYOND]:
-            figures += f", of these outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,}"
-        return f"{SENTENCES[self.call]} ({figures or 'no node could be judged'})."
+            figures += f" (outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,})"
+        shares = f"Shares of right nodes: {figures}" if figures else "No node could be judged"
+        return f"{SENTENCES[self.call]}. {shares}."
 
     def accuracy_by_layer(self) -> list[Float[np.ndarray, " 3"]]:
         """Local accuracy in the three cells at each layer, NaN without nodes."""

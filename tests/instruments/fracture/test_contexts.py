@@ -305,7 +305,7 @@ def test_weights_that_are_made_of_others_have_no_other_order():
     nn.utils.parametrizations.weight_norm(network.layers[0])
     found = run(Fracture(budgets=SMALL), Subject(network), task, effort="quick")
     assert not any(null.name == NAME for measure in found.measures for null in measure.nulls)
-    assert "Weights in another order: layers.0 make theirs of other parameters." in found.not_tested
+    assert "Weights in another order: those of layers.0 are computed from other parameters." in found.not_tested
 
 
 class Nothing(contexts.Sides):

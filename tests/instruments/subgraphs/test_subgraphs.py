@@ -251,7 +251,7 @@ def test_a_network_that_was_trained():
     (learned,) = stepwise.trained(1, wrong=False)
     found = run(Subgraphs(), learned, stepwise.TASK, effort="quick", seed=0)
     assert found.measure("trained_steps").value > 0.95
-    assert found.summary.startswith(("It ", "Not resolved"))
+    assert found.summary.startswith(("The network ", "Not resolved"))
 
 
 def test_without_novel_examples_trained_ones_are_read():

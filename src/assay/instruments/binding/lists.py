@@ -40,9 +40,11 @@ SIGNED_AT = 3
 HOW = {
     "unlisted names": "the paired contrast of queries for entities that are not in the list",
     "co-occurrence": "the listed attribute that the queried entity had most often in training",
-    "place": "the attribute at one fixed place of the list, the place with the highest accuracy",
+    "place": "the attribute at one fixed place of the list, that with the highest accuracy",
     "guess": "one of the listed attributes at random",
     "world pairing": "the attribute that the queried entity had most often in training, listed or not",
+    "unrelated token": "the state of an unrelated token is patched, not those of the pair",
+    "random vector": "a random vector of equal norm is patched in, not the states of the pair",
 }
 
 
@@ -120,7 +122,9 @@ class ListsDraw:
                 try:
                     contexts = drawn(size, pairs)
                 except AssayError as error:
-                    not_drawn.append(f"Lists of {size} with new pairs of the kind {pairs}: {error.rule}.")
+                    not_drawn.append(
+                        f"New pairs of the kind {pairs} in lists of {size}, which could not be drawn ({error.rule})."
+                    )
                     continue
                 novel[pairs, size] = ask(lists, contexts, contexts.at(contexts.queried)[0][:, None])
         both = None
@@ -277,8 +281,7 @@ class ListsDraw:
         if not patched.site:
             return []
         controls = tuple(
-            Control(name=name, how=f"{name} instead of the pair", values=patched.patched[name][None, :, 1, 1])
-            for name in NULL_PATCHES
+            Control(name=name, how=HOW[name], values=patched.patched[name][None, :, 1, 1]) for name in NULL_PATCHES
         )
         units = patched.patched["both"][:, 1, 1]
         return [Values(metric=metrics.TRANSPLANT.key, units=units, controls=controls, where={"site": patched.site})]

@@ -74,7 +74,8 @@ def sizes_table(
         name="FG-ARI of the network and of segmentations that need no network",
         columns=("objects", "segmentation", "FG-ARI"),
         rows=tuple(rows),
-        note=f"Segments are {place}. FG-ARI ignores segments that bleed into the background; matched IoU does not.",
+        note=f"The network's segments are {place}. FG-ARI ignores segments that bleed into the background; matched IoU does "
+        "not.",
         level=0,
     )
 
@@ -90,9 +91,9 @@ def grouping_figures(found: Grouping) -> tuple[Curve | DetailTable, ...]:
         across="site",
         plots=(Plot(title="accuracy", subtitle="of pairs of places, chance .5", lines=tuple(lines)),),
         caption=(
-            "A quadratic read-out from the states at two places, on the half of the scenes on which the best site is chosen "
-            "and fitted on other scenes of that half; the measure comes from the other half. The nulls are read from the input "
-            "at the same places."
+            "A quadratic read-out tells from the states at two places whether one object covers both. The curve is from one "
+            "half of the scenes, on which the best site is chosen, with read-outs fitted on other scenes of that half. The "
+            "measure comes from the other half. The nulls are read from the input at the same places."
         ),
         level=0,
     )

@@ -18,7 +18,7 @@ from assay.instruments.binding.scene_figures import grouping_figures, segments_f
 from assay.instruments.binding.scenes import KeptScenes, ScenesDraw
 from assay.instruments.binding.scores import NormalisedScore
 from assay.instruments.binding.shown import Shown, answers_in_words, lists_in_words, pictures_of
-from assay.instruments.binding.swaps import ANSWERS, QUERIES
+from assay.instruments.binding.swaps import ANSWERS, QUERIES, Signature
 from assay.stats import mean_interval
 
 MEANINGS = {
@@ -27,14 +27,22 @@ MEANINGS = {
     "not shown": "binding is not shown, and trained pairs are not answered correctly either",
     "undecided": "whether entities are bound is undecided",
 }
+SIGNATURES: Mapping[Signature, str] = {
+    "ID-like": "an attribute that is patched in is the answer for the entity whose attribute it replaces",
+    "direct": "an attribute that is patched in carries its own entity along and is the answer for that entity",
+    "ID-like and direct": "an attribute that is patched in is the answer for its own entity and for the one that it replaces",
+    "lexical or none": "an attribute that is patched in is the answer for neither entity",
+    "not localised": "no patch changes more answers than an unrelated token does",
+}
 
 
 def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """The summary, the figures and what was not tested, for lists of entities."""
     kept: ListsKept = readings.own.kept
     copies = [copy.kept for copy in readings.copies if copy.kept is not None]
-    scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
-    inside = f" By patching, the mechanism is {kept.inside.signature}." if kept.inside else ""
+    scores = _in_brackets(kept.scores)
+    signature = kept.inside.signature if kept.inside else None
+    inside = f" By patching, the mechanism is {signature}: {SIGNATURES[signature]}." if signature else ""
     warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
     if kept.inside and not kept.inside.sites:
         warnings.append(
@@ -42,12 +50,12 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         )
     shown = _in_words(data, kept, measures)
     return Notes(
-        summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores or 'no score'}).{inside}",
+        summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores}).{inside}",
         warnings=warnings,
         not_tested=(
             "Segregation: the tokens of a list are already separate in the input.",
             "Other seeds: networks trained by one recipe may differ, and only one was read.",
-            "The mechanism, as a criterion: it is named from patches and does not enter the verdict.",
+            "Whether the network uses the mechanism that patches point to: its name does not enter the verdict.",
             *data.not_drawn,
         ),
         figures=(_sizes(data, kept, copies, measures), *(_inside(kept.inside) if kept.inside else ())),
@@ -55,6 +63,11 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         inputs=shown["inputs"],
         answers=shown["answers"],
     )
+
+
+def _in_brackets(scores: Mapping[str, NormalisedScore]) -> str:
+    found = "; ".join(f"{name} {number(score.value)}" for name, score in scores.items() if score.value is not None)
+    return f"scores from 0, the best null, to 1, the ceiling: {found}" if found else "no score"
 
 
 def _in_words(data: ListsDraw, kept: ListsKept, measures: Sequence[Measure]) -> dict[str, dict[str, dict[int, str]]]:
@@ -95,7 +108,6 @@ def lowest_of(scores: Mapping[str, NormalisedScore]) -> str:
 def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """The summary, the figures and what was not tested, for scenes of objects."""
     kept: KeptScenes = readings.own.kept
-    scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
     segregation = kept.scores["segregation"]
     shown = segregation.interval is not None and segregation.interval.low > 0
     place = (
@@ -114,7 +126,7 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
     return Notes(
         summary=(
             f"In scenes of {kept.base} objects, {MEANINGS[kept.word]}"
-            f"{'' if shown else '; segregation of objects is not shown'} ({scores or 'no score'}; {place})."
+            f"{'' if shown else '; segregation of objects is not shown'} ({_in_brackets(kept.scores)}; segments are {place})."
             f"{_grouped(kept.grouping)}"
         ),
         warnings=warnings,
@@ -189,7 +201,8 @@ def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept], measur
         plots=(Plot(title="accuracy", lines=tuple(lines)),),
         caption=(
             f"The network was trained on lists of {', '.join(map(str, data.sizes))}. Longer lists also have new positions, and "
-            "do not enter any score."
+            "do not enter any score. New pairs: only the queried one is new (queried), no listed attribute was trained with "
+            "the queried entity (balanced), every pair is new (all), or pairs were trained only at the first place (role)."
         ),
         level=2,
     )
@@ -211,7 +224,9 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
                 name="Answers after patches",
                 columns=("patched", "asked for", *ANSWERS),
                 rows=tuple(rows),
-                note=f"The first item's states at {inside.patched.site}, patched from another list. Shares sum to 1.",
+                note=f"The states of the first item of a list, the target, at {inside.patched.site} are replaced by those of "
+                "another list, the source. Shares of answers: the attribute of the target's item, of the source's, of another "
+                "listed item, or none of these. They sum to 1 in a row.",
                 level=0,
             )
         )
@@ -222,7 +237,9 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
                 name=f"Answers by place: {what} of the first and last item exchanged",
                 columns=("asked for", *(f"place {k + 1}" for k in range(size)), "none"),
                 rows=tuple((f"place {k + 1}", *row) for k, row in enumerate(table.tolist())),
-                note=f"Share of answers by place, at {inside.patched.site}. Without exchange, 1 on the diagonal is right.",
+                note=f"Shares of answers after an exchange of states at {inside.patched.site}. Rows: the place in the list of "
+                "the entity that is asked for; columns: the place of the attribute that is answered. A network that answers "
+                "as if nothing were exchanged has 1 on the diagonal.",
                 level=0,
             )
         )
@@ -239,10 +256,11 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
                 columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "with place terms", "best alone"),
                 rows=tuple(rows),
                 note=(
-                    "The last token's state is patched from a list with the same words at other places. First the shares "
-                    "of answers at the place that each mechanism predicts, which sum to 1; then the share of answers on "
-                    "held-out lists that the fitted mixture predicts, without and with a term for every place, and the "
-                    "best single mechanism or place."
+                    "The last token's state is patched from a source list with the same words at other places. The answer is "
+                    "at the place queried in the source (positional), of the source's queried entity (lexical), of the "
+                    "source's answer (reflexive), or elsewhere; these shares sum to 1. Predicted: the share of answers on "
+                    "held-out lists that a mixture of the three, fitted on others, predicts. With place terms: the same with "
+                    "a term for every place. Best alone: the best single mechanism or place."
                 ),
                 level=0,
             )
@@ -257,7 +275,8 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
                 name="Contrast after swaps within a list",
                 across="site",
                 plots=(Plot(title="contrast", subtitle="-1 exchanged, 1 unchanged", lines=lines),),
-                caption="First and last item, their states exchanged at each site through which all of the input passes.",
+                caption="The states of the first and last item of a list are exchanged at one site at a time. Shown are sites "
+                "through which all of the input passes.",
                 level=0,
             )
         )

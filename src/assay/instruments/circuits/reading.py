@@ -111,8 +111,8 @@ def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
     own = network.losses(sets.judging, None)
     if float(own.mean()) > LEARNED * data.target:
         raise NotEnough(
-            f"the network's own loss is {number(float(own.mean()))}, and the target for a circuit is {number(data.target)}: "
-            f"train the network until its loss is at most half of the target"
+            f"the loss of the whole network is {number(float(own.mean()))}, and the target for a circuit is "
+            f"{number(data.target)}: train the network until its loss is at most half of the target"
         )
     found = search(network, sets, budget, generator=rng("gates"))
     if found.order.collapsed:
@@ -252,7 +252,7 @@ class _Reader:
             torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
             target=self.data.target,
             nonsense=[*nonsense["permuted"], *nonsense["wrong"]],
-            how="the smallest circuit for permuted or wrong labels, found by the same search; 1: none found",
+            how="the smallest circuit for permuted or wrong labels, found by the same search; 1 where none was found",
             note=f"{self.circuit.edges} of {network.edges.total} edges, {int(self.circuit.kept.sum())} of "
             f"{self.data.wiring.num_nodes} nodes",
             generator=self.rng("resampled"),
@@ -263,7 +263,7 @@ class _Reader:
 
     def _control(self, values: Sequence[Float[Tensor, " n"]], how: str = "") -> Control:
         rows = torch.stack([by_combination(one, self.judging.combination)[0] for one in values])
-        how = how or f"{len(values)} random circuits with as many nodes of each place and degree"
+        how = how or f"{len(values)} random circuits with as many nodes at each site, matched by their number of edges"
         return Control(name=RANDOM, how=how, values=rows)
 
     def _by_ablation(self) -> Iterator[Values]:
@@ -326,7 +326,7 @@ class _Reader:
             metric=metrics.STABILITY.key,
             units=units,
             controls=(Control(name=RANDOM, how=how, values=torch.tensor(chance, dtype=torch.float64)),),
-            note=f"{len(found)} searches on halves of the examples; pairs share searches, so the interval is narrow",
+            note=f"{len(found)} searches on halves of the examples; pairs share searches, so the interval is too narrow",
         )
 
     def _off_target(self) -> Iterator[Values]:
@@ -346,7 +346,7 @@ class _Reader:
                 controls=(
                     Control(
                         name=RANDOM,
-                        how=f"without {len(self.random)} random circuits",
+                        how=f"the same without each of {len(self.random)} random circuits",
                         values=torch.stack([losses(~one) - own for one in self.random]),
                     ),
                 ),
@@ -381,7 +381,7 @@ class _Reader:
                         float(self.network.losses(judging, circuit.kept).mean()),
                     )
                 )  # fmt: skip
-            control = Control(name=RANDOM, how="a random circuit instead of each", values=torch.cat(random)[None])
+            control = Control(name=RANDOM, how="a random circuit in the place of each", values=torch.cat(random)[None])
             values = Values(
                 metric=metrics.TRANSFER.key,
                 units=torch.cat([some for some, _ in units]),

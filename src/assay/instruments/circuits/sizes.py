@@ -123,7 +123,8 @@ def read_weights(
         torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
         target=target,
         nonsense=sizes,
-        how=f"{len(sizes)} labellings, permuted or wrong, by the same search for nodes and then for weights; 1: none found",
+        how=f"{len(sizes)} permuted or wrong labellings, by the same search for nodes and then for weights; 1 where none was "
+        "found",
         note=f"{own.circuit.edges} of {network.edges.total} edges",
         generator=rng("resampled", "weights"),
     )

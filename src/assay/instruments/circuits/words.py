@@ -61,17 +61,17 @@ def _summary(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measur
     without = next(loss for name, _, loss in found.ablations if name == "mean")
     needed = without >= (1 - NECESSARY) * data.constant
     told = (
-        f"A circuit of {found.circuit.edges} of {found.total} edges, {with_interval(size.value, size.interval)}, does the task "
-        f"at a loss of {number(data.target)} when all other nodes are at their means. Without the circuit the loss is "
-        f"{number(without)}, and that of a constant answer {number(data.constant)}: the circuit is "
+        f"A circuit of {found.circuit.edges} of {found.total} edges, a share of {with_interval(size.value, size.interval)}, "
+        f"does the task with a loss of at most {number(data.target)} when all other nodes are set to their means. Without it "
+        f"the loss is {number(without)}, against {number(data.constant)} for the best constant answer: the circuit is "
         f"{'necessary' if needed else 'not necessary'}."
     )
     nonsense = smallest_nonsense(found)
     if nonsense is None:
-        return told + " For nonsense labels the same search finds no circuit."
+        return told + " For nonsense labels (permuted or wrong ones) the same search finds no circuit."
     times, name = nonsense
     if times >= TIMES:
-        return told + f" For nonsense labels the smallest circuit is {number(times)} times as large."
+        return told + f" For nonsense labels (permuted or wrong ones) the smallest circuit is {number(times)} times as large."
     return told + (
         f" For {name} labels the same search finds a circuit {number(times)} times as large: a circuit of this size "
         f"{'is no evidence' if times < 1.5 else 'is weak evidence'} of how the network does the task."
@@ -82,38 +82,47 @@ def _warnings(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measu
     alone = {name: loss for name, loss, _ in found.ablations}
     off = ", ".join(name for name, loss in alone.items() if loss > 2 * data.target)
     if off:
-        yield f"Under ablation by {off}, the circuit alone has more than twice the target loss: it depends on mean ablation."
+        yield (
+            f"With other ablations of the nodes outside ({off}), the circuit alone has more than twice the target loss. So "
+            "that it does the task depends on mean ablation."
+        )
     if found.frozen is not None and found.frozen > 2 * data.target:
         yield (
-            f"With normalisation layers frozen as in the whole network, the circuit's loss is {number(found.frozen)}: it "
-            f"depends on how these layers rescale after the ablation."
+            f"With normalisation layers frozen as in the whole network, the circuit's loss is {number(found.frozen)}. The "
+            "circuit depends on how these layers rescale after the ablation."
         )
     worst, each, chance = found.adversarial
     if worst > data.constant:
         yield (
-            f"Adversarial ablation of the nodes outside raises the loss to {number(worst)} with one choice for a whole batch "
-            f"and to {number(each)} with one for each example, random ablation to {number(chance)}: nodes outside can undo the "
-            f"circuit."
+            f"Nodes outside can undo the circuit. When an adversary chooses their ablation once for a whole batch, the loss "
+            f"rises to {number(worst)}; with a choice for each example to {number(each)}; with random choices to "
+            f"{number(chance)}."
         )
     if found.interchanged[-1] > found.interchanged[0] + 0.5 * data.target:
-        yield "The loss rises when nodes are patched with their values from the whole network: some have another role there."
+        yield (
+            "The loss rises when nodes of the circuit are patched with their values from the whole network, so that some have "
+            "another role there."
+        )
     if data.wiring.unseen:
         unseen = ", ".join(data.wiring.unseen)
-        yield f"These parameters are not counted as edges, because no linear map is called for them: {unseen}."
+        yield f"These parameters are not counted as edges, because no linear map or convolution uses them: {unseen}."
 
 
 def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
     if not found.stages:
-        yield "Gates, which need a higher effort: ordered by first-order effects, circuits are several times larger."
+        yield (
+            "A search with learned gates, which needs a higher effort. Nodes were ordered by first-order effects, which gives "
+            "circuits several times larger."
+        )
     if found.frozen is None:
-        yield "Frozen normalisation layers: the network has none."
+        yield "Ablation with frozen normalisation layers, of which the network has none."
     if found.weights is None:
         yield "Pruning of single weights, which needs full effort and a network without convolutions."
     if not found.transfers:
-        yield "Transfer between conditions: no part has two answers in both halves of its values and a circuit in each."
+        yield "Transfer between two halves of a part's values: no part has two answers and a circuit in each half."
     if not data.elsewhere:
-        yield "Off-target damage: give other tasks of this network as `elsewhere` (docs/methods/circuits.md)."
-    yield "Sparse twins, pruned twins and random sparse masks: give them as references (docs/methods/circuits.md)."
+        yield "Damage to other tasks of this network: give these as `elsewhere` (docs/methods/circuits.md)."
+    yield "Sparsely trained, pruned and randomly masked networks: give them as references (docs/methods/circuits.md)."
 
 
 def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measures: Sequence[Measure]) -> Iterator[Figure]:
@@ -132,8 +141,9 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
         columns=("ablation", "loss of the circuit alone", "loss without the circuit"),
         rows=tuple(rows),
         note=f"The target is {number(data.target)}, the loss of the best constant answer {number(data.constant)}, that of the "
-        f"whole network {number(found.own_loss)}. Adversarial and random ablation choose how much of its own value each node "
-        "outside keeps.",
+        f"whole network {number(found.own_loss)}. An ablated node is set to its mean, to zero, to its mean at each position "
+        "(task mean) or to its value in another example (resample). Adversarial and random ablation choose how much of its own "
+        "value each node outside keeps.",
         level=0,
     )
     own = found.circuit.edges / max(1, found.total)
@@ -147,8 +157,8 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
         name="Circuits for nonsense labels",
         columns=("labels", "edges", "share", "multiple of the task's circuit"),
         rows=tuple(rows),
-        note="Found by the same search, at the same share of the loss of a constant answer. None: no circuit reaches it, not "
-        "even the whole network. Constant labels are no null, since a circuit for them may be empty.",
+        note="Found by the same search, with the same target as a share of the loss of a constant answer. Rows without edges: "
+        "not even the whole network reaches the target. Constant labels are no null, since a circuit for them may be empty.",
         level=0,
     )
     if found.weights is not None:
@@ -157,7 +167,8 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
         name="Role of the circuit's nodes",
         columns=("share of nodes patched with their values from the whole network", "loss"),
         rows=tuple(zip(SHARES, found.interchanged, strict=True)),
-        note="The loss does not rise if nodes have the same role in the circuit and in the whole network.",
+        note="The loss of the circuit alone does not rise if its nodes have the same role in the circuit and in the whole "
+        "network.",
         level=0,
     )
     inside: dict[str, list[str]] = {}
@@ -167,7 +178,7 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
     width = {place.name: place.width for place in data.wiring.places}
     yield DetailTable(
         name="Nodes of the circuit",
-        columns=("place", "kept", "of", "which"),
+        columns=("site", "kept", "of", "which"),
         rows=tuple(
             (place, len(units), width[place], ", ".join(units) if len(units) <= _MOST else "")
             for place, units in inside.items()
@@ -179,6 +190,7 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
             name="Path of the gates",
             columns=("price", "nodes", "edges", "loss in the search"),
             rows=tuple(found.stages),
+            note="Every node has a gate. The price is the penalty for keeping all nodes open; it rises along the path.",
             level=0,
         )
     if found.transfers:
@@ -190,7 +202,8 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measu
                 for one in found.transfers
                 for at in (one.found,)
             ),
-            note="Two circuits may share few edges and still do the same.",
+            note="A circuit is found on the examples of one half of a part's values and tested on the other half, for which "
+            "another circuit is found. Two circuits may share few edges and still do the same.",
             level=0,
         )
 
@@ -214,8 +227,8 @@ def _weights(found: FoundWeights, total: int) -> DetailTable:
         name="Pruned weight by weight",
         columns=("chosen by", "edges", "share", "loss of the circuit alone", "loss without its edges"),
         rows=tuple(rows),
-        note="A cut edge passes on the mean of its source; other edges may then take over its role. None: the target is not "
-        "reached.",
+        note="A removed edge passes on the mean of its source; other edges may then take over its role. Rows without edges: "
+        "the target is not reached.",
         level=0,
     )
 
@@ -253,6 +266,6 @@ def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measure
         across="share of edges kept",
         plots=(Plot(title="The circuit alone", subtitle="loss, all other nodes at their means", lines=tuple(lines)),),
         caption=f"On held-out examples. The large dot is the smallest circuit with a loss of at most {number(data.target)}. "
-        "Grey: the same search on untrained copies and for nonsense labels.",
+        "Grey: the same search on untrained copies and for nonsense labels (permuted or wrong).",
         level=0,
     )

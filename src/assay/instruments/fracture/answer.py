@@ -50,8 +50,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     assert most.interval is not None
     assert enters.interval is not None
     because = (
-        f"of the orbits, which vary in {context} alone, {_told(shared)} respond as one ({_null(shared)}), and responses for "
-        f"two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
+        f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one ({_null(shared)}), and "
+        f"responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
     )
     as_one = shared.interval.low > ONE and least.interval.low > ALIKE
     if as_one and enters.interval.low > ENTERS:
@@ -73,7 +73,7 @@ def _why_not(name: str, context: object, num: object, values: object, regular: o
     if not context:
         return f"the {name} changes no part, or several, so that no single part is the context"
     if not isinstance(num, int) or num < CONTEXTS:
-        return f"{context} has {num} values for one content, and the rule was tested for at least {CONTEXTS}"
+        return f"an orbit holds {num} values of {context}, and the rule was tested for at least {CONTEXTS}"
     if not isinstance(values, int) or num < values:
         return f"only {num} of {values} values of {context} are exchanged, and the others are untested"
     if not isinstance(regular, float):

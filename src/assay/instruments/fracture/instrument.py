@@ -240,10 +240,10 @@ class Fracture(Instrument[FractureDraw]):
             summary=summary_of(kept, measures, settings),
             warnings=warnings_of(kept, data.repeated),
             not_tested=(
-                "Large changes: responses are of first order; the noise in the figure is not.",
-                "Networks of the same outputs: where none is given as a reference, untrained copies and the same weights in "
-                "another order are the only scale.",
-                *((f"{NAME.capitalize()}: {anew} make theirs of other parameters.",) if anew else ()),
+                "Large changes of the weights: measures are of first order, and only the noise in the figure is not.",
+                "Networks of the same outputs, unless one is given as a reference: coherence is compared with untrained copies "
+                "and the same weights in another order.",
+                *((f"{NAME.capitalize()}: those of {anew} are computed from other parameters.",) if anew else ()),
                 *((f"Networks {ALIKE}: {why}.",) if (why := _not_run(data, readings)) else ()),
                 "Regularities and parts that are not declared.",
             ),

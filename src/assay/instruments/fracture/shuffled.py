@@ -10,8 +10,8 @@ from assay.subject import Subject
 
 NAME = "weights in another order"
 HOW = (
-    "The nonzero weights of each layer are permuted; weights of 1, which pass a value on, stay. The network is equally "
-    "complex and computes another function."
+    "the nonzero weights of each layer are permuted, except weights of 1, which pass a value on; the network is equally "
+    "complex and computes another function"
 )
 
 

@@ -15,6 +15,11 @@ from assay.power import detectable_gain
 from assay.stats import gain_over
 
 _MIDDLE = 0.5  # share of orbits that separates the two answers on sharing
+LEVELS = {
+    "unified-like": "unified-like, above untrained copies and the same weights in another order",
+    "fractured-like": "fractured-like, below untrained copies",
+}
+ORBIT = "sets of examples that the regularity maps to each other"
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,14 @@ def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mappin
         beside = f"untrained copies {number(copies.mean)}"
         beside += "".join(f", the same {null.name} {number(null.mean)}" for null in measure.nulls if null.name == NAME)
         if measure.key == "coherence":
+            level = _level(measure, found)
             told.append(
-                f"With the {measure.about['regularity']}, {value} of the first-order change is coherent ({beside}, "
-                f"the outputs themselves {number(found.of_outputs)}): {_level(measure, found)}."
+                f"With the {measure.about['regularity']}, {value} of the first-order change of the outputs is coherent "
+                f"({beside}, the outputs themselves {number(found.of_outputs)}): {LEVELS.get(level, level)}."
             )
         else:
             said = _sharing(measure, measures, settings, found)
-            told.append(f"Of the orbits, {value} respond as one ({beside}): {said}.")
+            told.append(f"Of the orbits ({ORBIT}), {value} respond as one ({beside}): {said}.")
     return " ".join(told) or "Coherence could not be measured."
 
 
@@ -121,8 +127,10 @@ def layers_figure(kept: FractureKept) -> DetailTable:
         name="Layers",
         columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of the inputs"),
         rows=kept.layers,
-        note="In a layer from which parts can be decoded although its weights act incoherently, the parts are represented but "
-        "not used as one. Decodability: R2 of a linear probe on held-out orbits.",
+        note="Coherence: the share of the first-order change by the layer's weights that respects the regularity. Share of the "
+        "change: that of this layer among all. Decodability: R2 of a linear probe on held-out orbits. Regularity of the inputs: "
+        "the share of their variance that respects it. Where parts can be decoded although the weights act incoherently, the "
+        "parts are represented but not used as one.",
         level=0,
     )
 
@@ -141,8 +149,9 @@ def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Ma
         name="Noise on the weights",
         across="change, as a share of the outputs' variance",
         plots=tuple(plots),
-        caption="At the same size of change, a network of shared parts changes coherently. Each point is one scale of noise; a "
-        "change is a mean square.",
+        caption="Noise is added to the weights, at one scale for each point. Horizontal: the mean squared change of the "
+        "outputs, as a share of their variance. Vertical: the share of this change that respects the regularity. At the same "
+        "size of change, a network of shared parts changes more coherently.",
         level=0,
     )
     rows = []
@@ -155,7 +164,8 @@ def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Ma
         name="Noise",
         columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
         rows=tuple(rows),
-        note="Matched: the coherent share at a fixed size of change, interpolated between scales.",
+        note="Coherent share: the share of the change that respects the regularity. Matched: this share at a fixed size of "
+        "change, interpolated between scales.",
         level=0,
     )
     return curve, table

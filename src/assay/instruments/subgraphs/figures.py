@@ -20,7 +20,11 @@ from assay.figure import ComputationGraphs, ComputationNode, Curve, Figure, Line
 from assay.substitution import KS
 
 _MOST_EXAMPLES, _MOST_NODES, _MOST_GRAPHS = 6, 60, 11
-
+_KINDS_TOLD = (
+    "The network computes each node from its own values of the parents. Correct: right, as are all ancestors. Local: not what "
+    "the operation gives for these parents. Propagation: wrong, but what the operation gives for wrong parents. Restoration: "
+    "right in spite of a wrong ancestor."
+)
 
 Sizes = Mapping[str, Int[np.ndarray, " n"]]
 
@@ -74,9 +78,8 @@ def kinds_by_layer(own: Analysis, behind: str) -> Curve:
             Plot(title="right nodes", subtitle="share of nodes", lines=(measured, expected)),
         ),
         caption=(
-            "On the network's own steps. Local: wrong for its own parents. Propagation: wrong, and what the operation gives "
-            "for wrong parents. Restoration: right behind a wrong ancestor. The dashed line is the law of constant error, "
-            f"as if every step failed equally often, fitted{p}: errors that grow with the layer depart from it."
+            f"{_KINDS_TOLD} Dashed: the fitted law of constant error{p}, under which every step fails equally often; errors "
+            "that grow with the layer depart from it."
         ),
         level=2,
     )
@@ -111,7 +114,7 @@ def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray,
         columns=tuple(map(str, np.unique(columns).tolist())),
         values=tuple(tuple(float(cell.mean()) if len(cell) else None for cell in line) for line in found),
         notes=tuple(tuple(f"{len(cell):,} examples" if len(cell) else "" for cell in line) for line in found),
-        caption="The share of examples with every node right, on the network's own steps.",
+        caption="The share of examples with every node right, computed from the network's own values.",
         level=2,
     )
 
@@ -130,11 +133,11 @@ def cells_table(given: Analysis, *, on_right_values: bool) -> DetailTable:
                 means = float(given.labels.right[chosen].mean()), float(given.seen.full[chosen].mean())
                 rows.append((str(layer), name, SIDES[step], SIDES[subgraph], len(chosen), *means))
     guesses = ", ".join(number(float(value)) for value in given.tables[SURFACE].value if np.isfinite(value))
-    what = "Each step on the right values of its parents." if on_right_values else "Nodes whose ancestors are right."
+    what = "Each step is on the right values of its parents." if on_right_values else "Only nodes whose ancestors are right."
     note = (
-        f"{what} Inside and outside 1-coverage: inside, the result follows by exchanging an argument for one that acted alike "
-        "in training, of a step a value, of a subgraph the whole computation of it. Best guess without one argument, all "
-        f"layers: {guesses}."
+        f"{what} Columns step and subgraph: trained, or inside or outside 1-coverage. Inside, the result follows from training "
+        "by exchanging one argument for one that acted alike: a value in a step, its whole computation in a subgraph. The "
+        f"best guess without one argument is right on these shares of the nodes of each cell, over all layers: {guesses}."
     )
     coverage = ("the step", "the subgraph")
     columns = ("layer", "cell", *coverage, "nodes", "local accuracy", "training examples with the full subgraph")
@@ -161,9 +164,9 @@ def substitution_table(given: Analysis) -> DetailTable:
                 right = float(given.labels.right[chosen].mean())
                 rows.append(("yes" if full else "no", fragment, int(chosen.sum()), right))
     note = (
-        "A subgraph is matched where the training set holds it whole. An equivalent fragment is one whose arguments, as whole "
-        "subgraphs, are exchanged for others that acted alike in at least k contexts of training; the largest such k. Right "
-        "nodes without either are no substitution."
+        "A subgraph is matched where the training set holds it whole. It has an equivalent fragment where exchanging its "
+        "arguments, as whole subgraphs, for others that acted alike in at least k contexts of training gives a trained one; k "
+        "is the largest such number. Substitution does not explain nodes that are right without either."
     )
     columns = ("matched subgraph", "k-equivalent fragment", "nodes", "local accuracy")
     return DetailTable(name="Matched subgraphs and equivalent fragments", columns=columns, rows=tuple(rows), note=note, level=2)
@@ -182,10 +185,11 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
     law = (own.law.error, own.law.recovery, own.law.floor)  # the last two without a value where no node has a wrong ancestor
     eps, c, floor = (number(value) if np.isfinite(value) else "undefined" for value in law)
     note = (
-        "eps: wrong nodes whose ancestors are right; c: right nodes with a wrong ancestor, the collision rate by chance. "
-        f"Pooled eps {eps}, c {c}: were they constant, the share of right nodes would tend to {floor}. From own parts: right "
-        "were the operation applied to the network's answers to the parts; what it answers itself is correct or a restoration, "
-        "and the difference is the composition gap. A layer leads to an example with an error there."
+        "eps: the share of wrong nodes among those whose ancestors are right. c: the share of right nodes among those with a "
+        f"wrong ancestor; the collision rate is c by chance. Over all layers eps is {eps} and c is {c}. Were they constant, "
+        f"the share of right nodes would tend to {floor}. From own parts: nodes that would be right if the operation were used "
+        "on the network's own values of the parents. This share minus correct and restoration is the composition gap. A layer "
+        "links to an example with an error there."
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate", "from own parts")
     links = tuple(shown.get(layer, "") for layer in range(1, len(rows) + 1))
@@ -210,11 +214,7 @@ def steps_figure(own: Analysis, behind: str = "", units: Sequence[int | None] = 
     if len(fine := np.flatnonzero(first < 0)):
         chosen[f"without an error: {_inputs(graphs, int(fine[0]))}"] = int(fine[0])
     drawn = tuple(replace(_graph(own, name, k), unit=units[k] if units else None) for name, k in chosen.items())
-    caption = (
-        "Computation graphs on the network's own steps, inputs above, which are open circles. Correct: right, as are all "
-        "ancestors. Local: wrong for its own parents. Propagation: what the operation gives for wrong parents. Restoration: "
-        "right behind a wrong ancestor. Beside each node is the value that the network gave."
-    )
+    caption = f"{_KINDS_TOLD} Inputs are open circles at the top. Beside each node is the value that the network gave."
     figure = ComputationGraphs(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, leads_to=behind, level=2)
     return figure, shown
 
@@ -277,7 +277,7 @@ def nodes_table(own: Analysis) -> DetailTable:
             kind = KINDS[own.labels.kind[node]]
             rows.append((_inputs(graphs, example), str(graphs.layers[node]), _step(graphs, node), value, kind, CELLS[cell]))
     columns = ("inputs", "layer", "step", "right value", "kind", "cell")
-    note = "An example without an error where there is one, then examples with errors, on the network's own steps."
+    note = "One example without an error, if there is any, then examples with errors, computed from the network's own values."
     return DetailTable(name="Nodes of single examples", columns=columns, rows=tuple(rows), note=note, level=2)
 
 

@@ -64,7 +64,7 @@ class SubgraphsKept:
     missing: tuple[str, ...] = ()
 
 
-_WERE_ALL_WRONG = "with missing values behind other missing ones counted as wrong, it would be:"
+_WERE_ALL_WRONG = "if missing values behind other missing ones counted as wrong, it would be:"
 
 
 class Subgraphs(Instrument[SubgraphsDraw]):
@@ -195,7 +195,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
     def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept = readings.own.kept
         assert isinstance(kept, SubgraphsKept)
-        untested = ["Inputs of other sizes than the novel ones.", "Whether another network is right on the same steps."]
+        untested = ["Inputs of other sizes than the novel ones.", "Whether other networks are right on the same steps."]
         if kept.own is None:
             why = "the file has no answers to novel ones" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"
             summary = f"Only trained inputs were read: {why}."
@@ -204,22 +204,23 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         warnings = []
         if kept.own.layers.error()[0] > 0.1:
             warnings.append(
-                f"At layer 1, whose steps are on inputs alone, {kept.own.layers.error()[0]:.0%} of the nodes are wrong: "
-                "positions or format fail, and errors in later layers say nothing about composition."
+                f"At layer 1, whose steps take inputs alone, {kept.own.layers.error()[0]:.0%} of the nodes are wrong. The "
+                "network fails on positions or format, so that errors in later layers say nothing about composition."
             )
         warnings += kept.missing
         if not len(data.other):
             warnings.append(
-                "No further novel inputs, so that the odds ratio was not compared with that of another training set."
+                "The odds ratio was not compared with that of another training set, for which no novel inputs are left."
             )
         if data.missed > 0:
             warnings.append(
-                f"{data.missed:,} trained combinations were not counted, so that trained nodes may be counted as new; a "
-                "higher effort counts more."
+                f"{data.missed:,} trained combinations were not read, so that trained nodes may count as new. A higher effort "
+                "reads more."
             )
         if kept.given is None:
             untested.append(
-                "Steps on right values: the file holds the network's own, whose nodes behind an error are left out."
+                "Steps on right values: the file holds only steps on the network's own values, and nodes behind an error are "
+                "left out."
             )
         sizes = data.task.problem_sizes(data.novel.examples) if isinstance(data.task, DeclaresSizes) else None
         law, sides = kept.own.law, cells.sides.nodes.tolist()

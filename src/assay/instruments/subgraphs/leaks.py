@@ -50,12 +50,11 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[DetailTable, ...]
         commonest = float(np.unique(values[:, k], return_counts=True)[1].max() / len(values))
         rows.append((called(k), str(int(layers[k])), float(right[:, k].mean()), wrong, *cells, commonest))
     note = (
-        "Right: on the network's own steps, in all examples and in those with a node wrong. Beside it, over "
-        f"{len(values):,} of {len(known):,} trained examples: "
-        "the input and the two inputs that guess the node best, the share of its entropy that they remove (relative "
-        "information gain, corrected for bias), and how often the best guess from them is right on an example left out. A node "
-        "that is right no more often shows a pattern of the surface there, and so does a wrong answer that is right at such "
-        "nodes alone."
+        "Right: the share of right nodes, computed from the network's own values, in all examples and in those with a wrong "
+        f"node. The other columns are over {len(values):,} of {len(known):,} trained examples. They give the one input and the "
+        "two inputs that guess the node best; the gain, or share of the node's entropy that these remove, corrected for bias; "
+        "and how often the best guess from them is right on an example left out. If the network is right no more often than "
+        "this guess, a pattern of the surface explains the node. The same holds for wrong answers that are right only there."
     )
     of_one, of_two = ("input", "gain", "best guess"), ("two inputs", "gain of two", "best guess of two")
     columns = ("node", "layer", "right", "right in wrong answers", *of_one, *of_two, "commonest value")

@@ -215,7 +215,7 @@ def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], count
     rows = np.flatnonzero(nodes)
     shuffled = [_counted(side.graphs, predicted == values, counted)[0][rows] for values in side.shuffled]
     nulls = [_shares(some, nodes[rows]) for some in shuffled if len(rows)]
-    how = "the same answers scored against right values permuted among nodes of the same operation"
+    how = "the same answers, scored against right values that are permuted among nodes of the same operation"
     ids = _ids(side.examples)
     return Values(
         metric=metric.key,
@@ -239,7 +239,7 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
     more, nodes = gaps(novel, predicted, among=counted)
     rows = np.flatnonzero(nodes)
     if len(rows) < GAP.least:
-        what = f"{len(rows)} examples with any value read at a node above others"
+        what = f"{len(rows)} examples with any value read at a node whose arguments are computed themselves"
         return Values(metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {what}")
 
     def shares(answers: Int[np.ndarray, " v"]) -> Float[np.ndarray, " n"]:
@@ -266,8 +266,9 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
         ids=None if ids is None else ids[torch.from_numpy(rows)],
         interval=zero,
         controls=tuple(controls),
-        note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes above others: {right + float(units.mean()):.3f} "
-        f"right when computed from its own answers to their parts, {right:.3f} as it answers them",
+        note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes whose arguments are computed themselves: "
+        f"{right + float(units.mean()):.3f} would be right if the operation were applied to the network's answers to these "
+        f"arguments, {right:.3f} are right as the network answers them",
     )
 
 
@@ -307,10 +308,10 @@ def inputs_of(data: SubgraphsDraw) -> dict[int, str]:
 
 
 _HOW = {
-    FULL_TABLE: "a table of the trained full subgraphs, with a trained value of the operation at random elsewhere",
-    STEP_TABLE: "a table of the trained steps, with a trained value of the operation at random elsewhere",
-    SURFACE: "the commonest trained result given all arguments but the least informative one",
-    EXECUTOR: "runs every operation on its own values, and errs everywhere as often as the network on the inputs themselves",
+    FULL_TABLE: "a table of the trained full subgraphs; where it has no entry, a random trained value of the operation",
+    STEP_TABLE: "a table of the trained steps; where it has no entry, a random trained value of the operation",
+    SURFACE: "the commonest trained result given all arguments of the step but the least informative one",
+    EXECUTOR: "the operations run on their own results, with errors at every node as often as the network errs at layer 1",
 }
 
 
@@ -347,7 +348,8 @@ def _of_cell(
 def _of_odds(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], every: Bool[np.ndarray, " v"], rng: Random) -> Values:
     novel, draws = data.novel.graphs, numpy_of(rng, "odds")
     own = odds_ratio(novel, data.known.cell, right, every, draws)
-    none = Values(metric=ODDS.key, units=torch.zeros(0), reason="not enough data: no layer has both cells and an error")
+    short = "no layer has an error, nodes whose full subgraph was trained, and others"
+    none = Values(metric=ODDS.key, units=torch.zeros(0), reason=f"not enough data: {short}")
     if np.isnan(own.value) or not own.error:
         return none
     elsewhere = odds_ratio(novel, seen(data.other, novel).cell, right, every, draws) if len(data.other) else None
@@ -356,7 +358,7 @@ def _of_odds(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], every: Bool[np.
     from scipy.special import ndtr
 
     p = float(2 * ndtr(-abs(own.value - elsewhere.value) / np.hypot(own.error, elsewhere.error)))
-    how = "as many novel examples in place of the training set, of which nothing was seen"
+    how = "the same with a training set that the network has not seen: as many further novel examples"
     null = Control(name=ELSEWHERE, how=how, values=torch.tensor([elsewhere.value]), p=max(p, float(np.finfo(float).tiny)))
     return Values(
         metric=ODDS.key,
