@@ -127,10 +127,10 @@ def layers_figure(kept: FractureKept) -> DetailTable:
         name="Layers",
         columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of the inputs"),
         rows=kept.layers,
-        note="Coherence: the share of the first-order change by the layer's weights that respects the regularity. Share of the "
-        "change: that of this layer among all. Decodability: R2 of a linear probe on held-out orbits. Regularity of the inputs: "
-        "the share of their variance that respects it. Where parts can be decoded although the weights act incoherently, the "
-        "parts are represented but not used as one.",
+        note="Coherence: the share of the first-order change by the layer's weights that respects the regularity. Share of "
+        "the change: that of this layer among all. Decodability: R2 of a linear probe on held-out orbits. Regularity of the "
+        "inputs: the share of their variance that respects it. Where parts can be decoded although the weights act "
+        "incoherently, the parts are represented but not used as one.",
         level=0,
     )
 

@@ -42,18 +42,16 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
     else:
         not_tested.append(f"Bits: {kept.why or data.why}")
     if kept.matched is None:
-        not_tested.append("Whether words can be matched without labels: the effort is too low (standard has it).")
+        not_tested.append("Whether words match without labels, which needs effort standard or full.")
     elif kept.matched.outcome in ("solver failed", "below power"):
         reason = {
-            "solver failed": "the true map has the higher objective, so the solver failed",
-            "below power": "another map fits as well as the true one: with this many words the structure does not identify "
-            "them",
+            "solver failed": "the true map has a higher objective than the one that the solver found",
+            "below power": "another map fits as well as the true one, so that this many words do not identify each other",
         }[kept.matched.outcome]
-        not_tested.append(
-            f"Matching without labels is uninformative here, which does not mean that there is no match: {reason}."
-        )
+        not_tested.append(f"Whether words match without labels. The attempt decides nothing here: {reason}.")
     not_tested.append(
-        "Whether the network has seen the held-out text elsewhere: only a network trained here on this text has not."
+        "Whether the network has met the held-out text in other training, which is excluded only for a network trained on this "
+        "text alone."
     )
     settings = {
         "excerpts": len(data.excerpts),
@@ -76,24 +74,26 @@ def _sentence(found: dict, kept: Any) -> str:
         clear = "" if saved.interval.low > 0 or saved.interval.high < 0 else ", which is within chance"
         if saved.interval.low > 0:
             clear = "".join(f", as {name} do" for name in _not_beaten(saved) if name == UNTRAINED)
-        parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {which} than the best n-gram{clear}")
+        rate = f"{number(bits.value)} bits per byte"
+        parts.append(f"held-out text takes {rate}, {number(abs(saved.value))} {which} than under the best n-gram{clear}")
     elif bits is not None:
-        parts.append(f"{number(bits.value)} pseudo-bits per byte" if bits.note else f"{number(bits.value)} bits per byte")
+        parts.append(f"held-out text takes {number(bits.value)} {'pseudo-bits' if bits.note else 'bits'} per byte")
     if gain is not None and gain.interval is not None:
         as_much = " and ".join(_not_beaten(gain))
         known = "saves further bits" + (f", but no more than {as_much} would" if as_much else "")
         parts.append(
-            f"added to a mixture of n-grams, it {known if gain.interval.low > 0 else 'saves no further bits beyond chance'}"
+            "added to a mixture of n-grams, the network "
+            f"{known if gain.interval.low > 0 else 'saves no further bits beyond chance'}"
         )
     if left is not None and left.interval is not None:
-        variance = f"{number(100 * left.value)} % of the variance of its word surprisal"
+        variance = f"{number(100 * left.value)} % of the variance of the network's word surprisal"
         share = f"frequency, n-gram and context leave {variance} unexplained"
         parts.append(share + (", so that it imitates them" if left.interval.high <= IMITATES else ""))
     near = kept.aligned[COUNTS].best
     agree = "more than words of like frequency would" if near.p <= 0.05 else "no more than words of like frequency would"
     agree += f" ({number(near.mean)})" + _beside_copies(found, more=near.p <= 0.05)
     parts.append(f"its words share {number(near.value)} of their neighbours with counts of the text, {agree}")
-    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."
+    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 
 def _not_beaten(measure: Measure) -> list[str]:
@@ -147,11 +147,11 @@ def _ladder(data: Any, read: Any) -> DetailTable:
     rows += [(f"the network: {name}", float((read.bits + cost).mean()), "shuffled") for name, cost in read.costs.items()]
     note = (
         "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses. Compressors are "
-        f"primed with the last {MOST_PRIMED:,} characters of the training text, where it is longer. Shares: the "
-        "variance of its word surprisal that is unexplained, out of fold, by surprisal by frequency, surprisal under the best "
-        "n-gram, and similarity to the words before (published for averages over contexts: 2 %, Chang et al. "
-        "2025); and its likeliest tokens that n-gram rules give too (published for the best rule: 79 % on stories, "
-        "68 % on Wikipedia, Nguyen 2024)."
+        f"primed with the last {MOST_PRIMED:,} characters of the training text, where it is longer. Left after: the share of "
+        "the variance of the network's word surprisal that frequency, the surprisal under the best n-gram and the similarity "
+        "to the words before leave unexplained, out of fold (published for averages over contexts: 2 %, Chang et al. 2025). "
+        "Given by: the share of the network's likeliest tokens that an n-gram rule gives too (published for the best rule: "
+        "79 % on stories, 68 % on Wikipedia, Nguyen 2024)."
     )
     table = [(what, bits, "", of) for what, bits, of in rows] + _left(data, read)
     columns = ("what", "bits per byte", "share", "of")
@@ -187,8 +187,9 @@ def _alignments(kept: Any) -> DetailTable:
     )
     columns = ("system", "layer", "mutual neighbours", "free null", "p", "null of like frequency", "p, matched", "effect")
     note = (
-        "The largest over layers (with another network, over pairs of layers), beside the largest of each permutation. "
-        "Effect: 0 at the matched null, 1 for identity."
+        "Mutual neighbours: the largest share over layers (with another network, over pairs of layers). The nulls permute "
+        "words freely, or within groups of like frequency (matched), and take the largest share over layers each time. "
+        "Effect: 0 at the matched null, 1 for identity. Other stems: neighbours that share a word's stem are left out."
     )
     return DetailTable(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
 
@@ -215,7 +216,7 @@ def _curve(kept: Any, readings: Readings, measures: Sequence[Measure]) -> Curve:
         ]
         lines += list(_copies(name, kept, readings))
         plots.append(Plot(title="counts, other stems" if name == "apart" else name, lines=tuple(lines)))
-    caption = "Share of the ten nearest neighbours of a word that network and system have in common, by layer."
+    caption = "Share of the ten nearest neighbours of a word that the network and the system named above have in common."
     return Curve(name="Mutual neighbours by layer", across="layer", plots=tuple(plots), caption=caption, level=0)
 
 
@@ -246,5 +247,5 @@ def _map(kept: Any, data: Any) -> Scatter:
     )
     caption = "The most frequent words by the two largest components of their states."
     if matched is not None:
-        caption += " Where the match without labels was wrong, the word that it gave stands beside."
+        caption += " Where the match without labels was wrong, the word that it gave is noted beside the right one."
     return Scatter(name="Map of words", points=points, caption=caption, level=0)

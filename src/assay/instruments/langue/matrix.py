@@ -62,8 +62,8 @@ def between(data: Any, kept: Any) -> Matrix:
         columns=tuple(f"{k}" for k in range(1, len(names) + 1)),
         values=tuple(map(tuple, values)),
         notes=tuple(map(tuple, notes)),
-        caption="Above the diagonal the share of the ten nearest neighbours of a word that two systems have in common, below "
-        "it that of words of like frequency. Of the network under test it is the largest over layers; other networks are read "
-        f"at the layer that agrees best with counts. {named}.",
+        caption="Above the diagonal: the share of the ten nearest neighbours of a word that two systems have in common. Below "
+        "it: the same for words of like frequency, the null. Of the network under test it is the largest over layers; other "
+        f"networks are read at the layer that agrees best with counts. {named}.",
         level=0,
     )

@@ -47,9 +47,9 @@ def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: L
     columns = ("solver", "words", "of them given", "matched", "least", "most", "chance", "among the ten best", "objective")
     columns += ("of the true map", "outcome")
     note = (
-        f"Words at random, {budget.subsets} times, matched with counts of the text. Where the true map has the higher "
-        "objective the solver failed; where it has not, this many words do not identify each other. Neither shows that there "
-        "is no match."
+        f"Words are drawn at random, {budget.subsets} times, and matched with counts of the text. Where the true map has a "
+        "higher objective than the map found, the solver failed; where it has not, this many words do not identify each other. "
+        "Neither shows that there is no match."
     )
     return (
         DetailTable(name="Words matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)
@@ -123,8 +123,8 @@ def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws
         rows.append((name, len(largest), found.accuracy, 1 / len(largest), found.objective, found.true_objective, found.rank))
     columns = ("groups of", "groups", "matched", "chance", "objective", "of the true map", "p")
     note = (
-        "The centroids of each group in the network and in counts of the text, matched by their similarities to one another. "
-        "p: share of random maps that fit as well as the true one."
+        "The centroids of the groups in the network are matched with those in counts of the text by their similarities to one "
+        "another. p: share of random maps that fit as well as the true one."
     )
     return (
         DetailTable(name="Groups matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)

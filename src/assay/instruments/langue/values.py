@@ -49,6 +49,8 @@ from assay.stats import jackknife
 from assay.subject import Subject
 from assay.text import NGrams
 
+_HALVES = "n-grams of either half of the training text (every other line)"
+
 
 def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     """Values of code lengths."""
@@ -60,9 +62,10 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     values = [over(BITS, read.bits, note=note)]
     values += [Values(metric=metric.key, units=tensor([]), reason=why) for metric, why in untold.items() if why]
     if not untold[SAVED]:
-        null = Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))
+        how = f"the n-gram of order {best}, the best on these excerpts, whose saving over itself is 0"
+        null = Control(name=NGRAM, how=how, values=tensor(zeros))
         values.append(over(SAVED, read.saved, [null]))
-    how = "n-grams of either half of the text, every other line, as the network"
+    how = f"{_HALVES}, in the place of the network"
     pairs = {GAIN: (read.beside_counts.gain, data.imitated.gain), MIXED: (read.beside_counts.mixed, data.imitated.mixed)}
     values += [over(metric, own, [paired(IMITATOR, how, null)]) for metric, (own, null) in pairs.items() if not untold[metric]]
     if not untold[LEFT]:
@@ -72,10 +75,11 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     for name, cost in read.costs.items():
         assert ngrams is not None
         null = np.array([one.rate(one.counted(ngrams)[best]) for one in excerpts.shuffled[name]]) - orders
-        values.append(over(COST, cost, [paired(NGRAM, f"what it costs order {best}", null)], about={"shuffle": name}))
+        how = f"what the shuffle costs the n-gram of order {best}"
+        values.append(over(COST, cost, [paired(NGRAM, how, null)], about={"shuffle": name}))
     for k, rule in enumerate(("the longest known context", "any context, chosen afterwards")):
         null = paired(
-            FOLLOWED, "the tokens of the excerpts in place of those that the network holds likeliest", read.followed[:, k]
+            FOLLOWED, "the tokens of the text itself in the place of the network's likeliest tokens", read.followed[:, k]
         )
         values.append(over(RULES, read.rules[:, k], [null], about={"rule": rule}))
     return values
@@ -84,7 +88,7 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
 def _left(squares: Float[np.ndarray, "units 2"], data: LangueDraw) -> Values:
     value, variance, interval = bits.share_left(squares)
     other = bits.share_left(data.imitated.left[-1])[0]
-    control = Control(name=IMITATOR, how="left of n-grams of either half of the text, every other line", values=tensor([other]))
+    control = Control(name=IMITATOR, how=f"the variance left of {_HALVES}", values=tensor([other]))
     units = value + (squares[:, 0] - value * squares[:, 1]) / max(float(squares[:, 1].mean()), 1e-12)
     return Values(metric=LEFT.key, units=tensor(units), value=value, variance=variance, interval=interval, controls=(control,))
 
@@ -113,11 +117,11 @@ def of_words(kept: LangueKept, data: LangueDraw) -> list[Values]:
         states.Draws.of(kept.aligned[COUNTS], counts, draws=draws, seed=seed)
         for draws in (data.budget.pair_draws, data.budget.draws)
     )
-    how = "permutations within groups of like frequency, the layer chosen by counts anew in each"
+    how = "permutations of words within groups of like frequency; in each the layer that agrees best with counts is chosen anew"
     for name, one in (*kept.aligned.items(), *kept.nulls.items()):
         metric, about = (APART, {"system": COUNTS}) if name == "apart" else (NEAR, {"system": name})
         metric = NOTHING if name in kept.nulls else metric
-        largest = "permutations within groups of ten words of like frequency, the largest of all layers each time"
+        largest = "permutations of words within groups of ten of like frequency, each with its largest value over layers"
         null = Control(name=MATCHED, how=largest, values=tensor(one.null), p=one.best.p)
         values.append(over(metric, one.words, [null], about=about, where={"layer": one.layer}))
     measured = states.whole(layers, best, known.real[COUNTS], data.removed, draws=few, seed=seed)
@@ -139,7 +143,7 @@ def of_words(kept: LangueKept, data: LangueDraw) -> list[Values]:
         value = unlabelled.agreement(kept.vectors[rows], groups, seed=seed)
         drawn, parts = unlabelled.agreement_null(layers, best, rows, groups, counts, draws=few, seed=seed)
         variance, interval = jackknife(value, parts)
-        within = how if name == COUNTS else "permutations within groups of like frequency"
+        within = how if name == COUNTS else "permutations of words within groups of like frequency"
         null, about = Control(name=MATCHED, how=within, values=tensor(drawn)), {"groups": name}
         values.append(whole(GROUPS, value, len(rows), variance=variance, interval=interval, null=null, about=about))
     if kept.matched is not None:
@@ -189,7 +193,10 @@ def _analogies(kept: LangueKept, data: LangueDraw, draws: states.Draws | None) -
                 list(kept.layers.values()),
                 lambda one, order, ask=answered: np.array([ask(one[row]).mean() for row in order]),
             )
-            how = "words with the vectors of others of like frequency, the layer chosen by counts anew in each draw"
+            how = (
+                "words with the vectors of others of like frequency; in each draw the layer that agrees best with counts is "
+                "chosen anew"
+            )
             nulls = [Control(name=MATCHED, how=how, values=tensor(drawn))]
         values.append(over(ANALOGIES, units, nulls, about={"given words": name}))
     return values

@@ -192,12 +192,14 @@ def values_of(found: PartReading) -> list[Values]:
     controls = (
         Control(
             name=RANDOM,
-            how=f"{len(random)} draws of as many living weights of every layer, removed; p: share with at least that necessity",
+            how=f"as many nonzero weights of every layer removed at random, {len(random)} times; p: the share of draws with at "
+            "least the same necessity",
             values=torch.tensor(random, dtype=torch.float64),
         ),
         Control(
             name=NONSENSE,
-            how="masks for hashed labels, of every path the one with the highest validation score",
+            how="masks that the same search finds for arbitrary labels (hashes of the problems), of every path the one with "
+            "the highest validation score",
             values=torch.tensor(nonsense, dtype=torch.float64),
             p=gain_over(necessity.mean, necessity.variance, nonsense).p,
         ),
@@ -229,7 +231,7 @@ def values_along(part: str, paths: Sequence[SparsityPath]) -> list[Values]:
                 units=torch.cat([first.own.units, first.other.units]),
                 value=sign * sum(effect.necessity for effect in effects) / len(paths),
                 variance=first.variance,
-                note=f"{number(raw)} without the floor at chance; the mean over {len(paths)} seeds of the search",
+                note=f"mean over {len(paths)} seeds of the search; {number(raw)} with accuracies below chance as they are",
                 ceiling=1 - first.own.chance,
             )
         )
@@ -241,17 +243,21 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
         smallest, chosen = one.paths[0].smallest, one.paths[0].chosen
         if smallest is not None and chosen is not None and chosen.without.necessity - smallest.without.necessity > 0.1:
             yield (
-                f"Part {one.part}: the smallest mask that solves its problems leaves {number(smallest.without.own.raw)} of it "
-                f"when it is removed, the chosen one {number(chosen.without.own.raw)}: it is stored more than once."
+                f"Part {one.part} is stored more than once. Without the smallest mask that solves its problems, "
+                f"{number(smallest.without.own.raw)} of them are still right; without the chosen mask, "
+                f"{number(chosen.without.own.raw)}."
             )
         for twin in (path.chosen for path in one.rotated if path.chosen is not None):
             own, rotated = one.chosen[0].without.necessity, twin.without.necessity
             tells = (
                 "what is found depends on the basis" if abs(own - rotated) > 0.2 else "necessity does not depend on the basis"
             )
-            yield f"Part {one.part}: necessity {number(own)} is {number(rotated)} in a twin with a rotated basis: {tells}."
+            yield (
+                f"Part {one.part}: necessity is {number(own)}, and {number(rotated)} in a network that computes the same in a "
+                f"rotated basis: {tells}."
+            )
     if any(point.accuracy >= SOLVES for path in found.nonsense for point in path.points):
-        yield "A mask solves problems with hashed labels: masks of this size can fit any labels on so few items."
+        yield "A mask solves problems with arbitrary labels: masks of this size can fit any labels on so few items."
 
 
 def _not_tested(found: Sequence[PartReading], num_penalties: int) -> Iterator[str]:
@@ -260,5 +266,8 @@ def _not_tested(found: Sequence[PartReading], num_penalties: int) -> Iterator[st
         yield "Nulls of a part that no mask isolates: there is no value to compare with them."
     if isolated and not isolated[0].rotated:
         yield "A rotated basis: no Sequential has two Linear layers in direct succession."
-    yield "Other seeds of the training: one network is one unit; `over_networks` joins five or more."
-    yield f"Masks of sizes between those that {num_penalties} penalties lead to."
+    yield (
+        "Other seeds of training: one network is one unit, and `over_networks` joins five or more "
+        "(docs/methods/subnetworks.md)."
+    )
+    yield f"Masks of sizes between those found with the {num_penalties} penalties."
