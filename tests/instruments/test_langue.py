@@ -357,7 +357,7 @@ def test_ngrams_as_the_network_imitate_themselves_and_pseudo_bits_are_held_again
     assert evidence.measure("left").value < 1e-6
     assert "unexplained, so that it imitates them" in evidence.summary
     assert ("the best n-gram" in evidence.summary) != pseudo
-    assert (" pseudo-bits per byte; " in evidence.summary) == pseudo
+    assert (" pseudo-bits per byte. " in evidence.summary) == pseudo
     for key in ("saved", "gain"):
         measure = evidence.measure(key)
         assert (measure.value is None) == pseudo

@@ -36,9 +36,8 @@ def power(measure: Measure) -> str:
     if seen is None:
         return ""
     units = counted(len(measure.repeats), measure.unit_of)
-    return (
-        f"{units} would have shown a difference of {number(seen.size)} with power .8; {seen.more_units:,} more would halve it."
-    )
+    shown = f"{units} would have shown a difference of {number(seen.size)} with power .8"
+    return f"{shown}; {seen.more_units:,} more would halve this difference."
 
 
 def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
@@ -52,8 +51,7 @@ def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
     hardest = max(counting, key=lambda null: null.p or 0.0)
     p = adjusted[id(measure)]
     against = f"{hardest.name} (mean {mean_of(hardest)}, p {p_value(hardest.p)}), the null with the largest p"
-    corrected = f"corrected for {counted(num, 'headline measure')} of this audit its p is {p_value(p)}"
+    corrected = f"Corrected for {counted(num, 'headline measure')} of this audit, this p is {p_value(p)}"
     if p <= FINDING_LEVEL:
-        return f"It is a finding against {against}; {corrected}. Above {p_value(FINDING_LEVEL)} it would not be one."
-    most = p_value(FINDING_LEVEL)
-    return f"It is no finding against {against}; {corrected}. A corrected p of at most {most} would make it a finding."
+        return f"It is a finding against {against}. {corrected}; above {p_value(FINDING_LEVEL)} it would be no finding."
+    return f"It is no finding against {against}. {corrected}; at most {p_value(FINDING_LEVEL)} would make it a finding."

@@ -127,8 +127,8 @@ def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[De
             name="Overlap of masks",
             columns=("masks", "overlap", "expected by chance"),
             rows=tuple((name, overlap(a, b, weights), expected_overlap(a, b, weights)) for name, a, b in pairs),
-            note="Overlap: intersection over union of the weights kept. By chance: that of random masks with as many weights in "
-            "every layer.",
+            note="Overlap: intersection over union of the weights kept. By chance: that of random masks with as many weights "
+            "in every layer.",
             level=2,
         ),
     )

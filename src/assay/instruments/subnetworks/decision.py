@@ -58,7 +58,7 @@ def decide(found: PartReading, necessity: Measure) -> Decision:
         return Decision("not modular", f"{reason}, significantly less than {number(least)}, a third of the largest possible")
     ps = {null.name: null.p or 1.0 for null in necessity.nulls if null.name in (RANDOM, NONSENSE)}
     missing = [reason] if necessity.value < least or low <= 0 else []
-    missing += [f"{name} reach as much (p {p_value(p)})" for name, p in ps.items() if p > FINDING_LEVEL]
+    missing += [f"{name} do as much (p {p_value(p)})" for name, p in ps.items() if p > FINDING_LEVEL]
     if any(mean_necessity(effects) <= 0 for how, effects in found.ablations.items() if how != AT_RANDOM):
         missing.append("the sign of necessity depends on what replaces the removed weights")
     return Decision("not resolved", "; ".join(missing)) if missing else Decision("modular", reason)

@@ -15,10 +15,10 @@ from assay.task import Examples
 
 SOLVES = 0.9  # share of its problems that a mask must solve to isolate a part; the network must solve as many first
 _CAPTION = (
-    "Each dot is a mask of one search, which goes from the whole network to fewer and fewer weights; the large dot is the chosen "
-    "mask. Accuracy: solid on the part's own problems, dotted on those of the other part. Necessity: the accuracy on the other "
-    "part's problems minus that on its own, when the mask is removed. Long dashes: the same network in another basis. Grey: "
-    "the same search in networks that were never trained."
+    "Each dot is a mask of one search, which goes from the whole network to fewer and fewer weights; the large dot is the "
+    "chosen mask. Accuracy: solid on the part's own problems, dotted on those of the other part. Necessity: the accuracy on "
+    "the other part's problems minus that on its own, when the mask is removed. Long dashes: the same network in another "
+    "basis. Grey: the same search in networks that were never trained."
 )
 
 
