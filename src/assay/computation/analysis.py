@@ -97,12 +97,12 @@ class Analysis:
     def sentence(self) -> str:
         """The conclusion in words, with its figures."""
         figures = "; ".join(
-            f"{name}: {number(value)} [{number(low)}, {number(high)}] of {count:,}"
+            f"{number(value)} [{number(low)}, {number(high)}] of {count:,} ({name})"
             for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
             if count
         )
         if self.sides.nodes[BEYOND]:
-            figures += f" (outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,})"
+            figures += f", of these outside 1-coverage {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,}"
         shares = f"Shares of right nodes: {figures}" if figures else "No node could be judged"
         return f"{SENTENCES[self.call]}. {shares}."
 

@@ -56,7 +56,8 @@ def forecast(
     become harder with depth themselves, constant rates predict too high a share, and changing rates may predict it.
 
     The interval covers the uncertainty of the rates (a bootstrap over examples, and a posterior, so that no rate is known to be
-    0) and the draw of the predicted nodes. Nodes of a kind that did not occur before may be all wrong or all right.
+    0) and the draw of the predicted nodes. Where nodes are of a kind that did not occur before, it allows for all of them wrong
+    and for all of them right.
 
     **Arguments:**
 

@@ -136,8 +136,8 @@ class Values:
     - `value`: for a statistic other than the mean over units. It then needs its `interval` and, to be compared with copies,
       `variance`, its squared standard error.
     - `controls`: nulls computed from the same network.
-    - `moved`: of a copy, further nulls computed from it, such as its probe on the network's states, each one repeat with values
-      per unit. They are joined over the copies.
+    - `moved`: further nulls that a copy gives, such as the scores of its probe on the network's states. Each is one repeat with
+      a value for every unit; repeats of one name are joined over the copies.
     - `where`: added to `about` for this network only, such as its chosen site, which may differ from that of the copies.
     - `unit`, `bounds`: replace those of the metric where they depend on the task.
     - `note`, `ceiling`: as in `Measure`; `copies_how`: a remark on how the copies were read.

@@ -18,8 +18,8 @@ class Problem:
     **Attributes:**
 
     - `network`: a module with the base's weights. `pool`: its experts. `utility`: the items that no expert solves.
-    - `kept`: further items by name, such as the skill of each expert, for forgetting. The set `shared` holds what all experts
-      can do; loss barriers are measured on it.
+    - `kept`: further items by name on which forgetting is measured, such as those of each expert's skill. The set `shared`
+      holds what all experts can do; loss barriers are measured on it.
     - `chance`: the score of guessing.
     - `base`, `sources`: locations of the base and of each expert, where known, for a recipe that other tools read.
 

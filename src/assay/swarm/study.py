@@ -35,7 +35,7 @@ class StudyPlan:
 
     **Attributes:**
 
-    - `engines`: the first is judged, and searches the nulls.
+    - `engines`: names of search engines. The first one is judged, and it also searches the nulls.
     - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: searches of each null.
     - `race`, `graded`, `way`: as in `search_once` and `Evaluator`.
     - `beyond`: searches in the span extended by as many random directions as there are experts, which may leave it.

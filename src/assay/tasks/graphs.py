@@ -54,7 +54,7 @@ class Graphs(Task):
     - `num_names`: names in the pool; the last quarter is held out for novel texts.
     - `trained_names`: how many of the others, the first ones, occur in trained texts; None for all. With fewer names a network
       learns to match them sooner, but generalises less to new ones.
-    - `novel`: texts with new `names`; with new `relations`, with questions about steps alone; or with `both`.
+    - `novel`: what is new in novel texts: `names`; `relations`, of which only `steps` is asked; or `both`.
     - `seed`: random seed of the choice of held-out names.
 
     Example::

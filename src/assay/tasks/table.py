@@ -42,12 +42,12 @@ class Table(Task):
     - `parts`: for every part that is combined the value of each row (a list, array or tensor): text, whole
       numbers, true or false.
     - `split`: for every row `"seen"` (its combination was trained) or `"novel"`, or true where it is novel. Rows may also be
-      called `"train"`; those called `"seen"` are then held out to score with. None: no row is novel.
+      called `"train"`; those called `"seen"` are then not trained on, but scored. None: no row is novel.
     - `objective`: loss and score, where targets do not tell, as when the network has more classes than the rows; by default
       `Classification`, `Sequences` or `Regression`.
-    - `executor`: a function `(parts, row)` that returns the target of other parts, or None where there is none, so that parts
-      can be exchanged: `parts` maps every part to a value as given here, `row` every input to its numbers in the row in which
-      the exchange is made, as lists, and every part to its value there. Of a row's own parts it must return that row's target.
+    - `executor`: a function `(parts, row)` that returns the target after an exchange of parts, or None where there is none.
+      `parts` maps every part to its new value, as given here. `row` maps every input of the row in which the exchange is made
+      to its numbers, as lists, and every part to its value there. For the row's own parts it must return the row's target.
 
     **Raises:** `AssayError` naming the row and the column.
 

@@ -28,7 +28,7 @@ class TrainingConfig:
     - `clip`: largest norm of the gradient (gradient clipping).
     - `seed`: of the initial weights and of the batches.
     - `checkpoint_every`: steps between checkpoints.
-    - `sparse`: the share of weights that every matrix keeps, 1 for a dense network. Below 1 it is trained as Gao et al. 2025
+    - `sparse`: the share of weights that every matrix keeps, 1 for a dense network. Below 1 training is as in Gao et al. 2025
       do (`assay.training.sparse`): Adam with betas .9 and .95 and epsilon .1 on a gradient divided by its root mean square, in
       the place of `clip`; after the warm-up the rate falls linearly, multiplied by `sqrt(sparse / density)`, so that it is
       highest when the density has reached its target, after half of the steps.

@@ -239,7 +239,7 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
     more, nodes = gaps(novel, predicted, among=counted)
     rows = np.flatnonzero(nodes)
     if len(rows) < GAP.least:
-        what = f"{len(rows)} examples with any value read at a node whose arguments are computed themselves"
+        what = f"{len(rows)} examples with any value read at a node on computed arguments"
         return Values(metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {what}")
 
     def shares(answers: Int[np.ndarray, " v"]) -> Float[np.ndarray, " n"]:
@@ -266,9 +266,9 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
         ids=None if ids is None else ids[torch.from_numpy(rows)],
         interval=zero,
         controls=tuple(controls),
-        note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes whose arguments are computed themselves: "
-        f"{right + float(units.mean()):.3f} would be right if the operation were applied to the network's answers to these "
-        f"arguments, {right:.3f} are right as the network answers them",
+        note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes on computed arguments: "
+        f"{right + float(units.mean()):.3f} would be right if the operation were applied to the network's values of these "
+        f"arguments, {right:.3f} are right as the network answers",
     )
 
 

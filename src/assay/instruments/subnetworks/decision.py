@@ -68,10 +68,10 @@ def over_networks(evidence: Sequence[Evidence], *, seed: int = 0) -> Evidence:
     """Necessity over networks of one recipe that differ in their seed, from the evidence of each.
 
     For each part: the mean of the networks' necessity above untrained ones, its bootstrap interval, and the p of a permutation
-    of signs (Fisher 1935), exact for up to 14 networks. Networks without a number (a base that fails its gate) are left out and
-    counted; one in which no mask isolates the part counts as 0.
+    of signs (Fisher 1935), exact for up to 14 networks. Networks that do not solve the task have no number; they are left out
+    and counted. A network in which no mask isolates the part counts as 0.
 
-    **Raises:** `AssayError` for evidence of another instrument, or fewer than five networks that pass their gate.
+    **Raises:** `AssayError` for evidence of another instrument, or fewer than five networks that solve the task.
 
     Example::
 

@@ -37,7 +37,7 @@ def split_supports(
     hotness: str | None = None,
     novel_hotness: int | None = None,
 ) -> Supports:
-    """Which supports are trained and which are novel.
+    """Divide supports (sets of modules that are active together) into trained and novel ones.
 
     | kind | trained | novel |
     | --- | --- | --- |
@@ -46,22 +46,22 @@ def split_supports(
     | `popular_modules` | all that have one of the first few modules, some with the next one | a share: the others |
     | `unpopular_modules` | all of a core, some with the next module, one for each of the rest | a share: the others |
     | `two_halves` | inside the first or inside the second half of the modules | those across |
-    | `connected` | of at most two: single modules, pairs one or two apart on a ring | pairs no ring or half has |
-    | `disconnected` | of at most two: single modules, pairs inside one half | the same as for `connected` |
+    | `connected` | single modules, and pairs one or two apart on a ring | pairs in neither this row nor the next |
+    | `disconnected` | single modules, and pairs inside one half | the same as for `connected` |
     | `pseudo_random_disconnected` | inside one of two blocks of modules, but for a few | a share: all across, and the few |
     | `non_compositional` | without the last module | those with it |
 
-    The blocks of `pseudo_random_disconnected` are as even as the share allows and have at least two modules each: with a block
-    of one, that module would be seen alone or never, which is another question. So no module goes unseen.
+    A core is the first few modules. The blocks of `pseudo_random_disconnected` are as even as the share allows and have at
+    least two modules each, so that no module is trained only alone or not at all.
 
     **Arguments:**
 
     - `held_out`: the share, for the kinds that have one. 0.25 unless given, or for `pseudo_random_disconnected` the least that
       two blocks allow, where that is more.
-    - `num_train`: draw that many of the trained supports, keeping what the table says of them; the novel ones stay. A number,
-      or a rule of growth with the number of modules: `3.5M` (linear) or `0.5M^2` (quadratic), rounded down.
-    - `hotness`: draw so many trained supports with one active module, with two, and so on, such as `7-12-8`. Kinds given the
-      same are matched in number and in sizes. `random` and `equal` hold out supports that it leaves over.
+    - `num_train`: draw that many of the trained supports, so that the table still holds; the novel ones stay. A number, or a
+      rule of growth with the number of modules: `3.5M` (linear) or `0.5M^2` (quadratic), rounded down.
+    - `hotness`: numbers of trained supports with one active module, with two, and so on, such as `7-12-8`. Kinds with the same
+      `hotness` have as many supports of each size. `random` and `equal` hold out supports that it leaves over.
     - `novel_hotness`: only supports of that many modules are novel. `random` and `equal` then hold out the share (up to 1) of
       these, and no others. If it exceeds `max_active`, all supports of that size are novel, and `random` and `equal` hold out
       nothing else.

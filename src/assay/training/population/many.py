@@ -48,11 +48,11 @@ def fit_many(
     - `strategy`: how models are trained together. `stack`: their weights in one tensor, for chains of Linear, Embedding,
       LayerNorm and layers without weights. `vmap`: any module that `torch.vmap` can batch. `loop`: each by itself under one
       optimiser, to the bits of `fit`. `rule` chooses by the sizes of model and batch alone, so that the same call gives the
-      same bits, and takes `stack` or `vmap` only when the first step equals that of the plain loop: for two models of those
-      that differ in weights and data alone, and for every model that differs in anything else.
+      same bits. It takes `stack` or `vmap` only when the first step equals that of the plain loop. This is checked on two of
+      the models that differ in weights and data alone, and on every model that differs in anything else.
     - `jobs`: processes, each on one thread. Another number may change the last bits.
-    - `checkpoint`: a folder of this call alone. What was interrupted continues there, to the same bits on the CPU, with the
-      choices that were made at first. It stays when training ends; the caller removes it.
+    - `checkpoint`: a folder of this call alone. An interrupted call continues there, with the strategy chosen at first and, on
+      the CPU, to the same bits. It stays when training ends; the caller removes it.
     - `progress`: called with what is done and the share that is done.
 
     **Returns:** a record for every model; its seconds are an equal share of those of the models it was trained with.
