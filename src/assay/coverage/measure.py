@@ -222,15 +222,16 @@ def _notes(
     if len(doomed) > len(unseen):
         apart = next(value for value in doomed if value.trained)
         notes.append(
-            f"{count_of(len(doomed) - len(unseen), 'value')} not connected to most others, such as {apart.part}={apart.value}."
+            f"{count_of(len(doomed) - len(unseen), 'value')} not connected to most other values by trained combinations, such "
+            f"as {apart.part}={apart.value}."
         )
     if groups > 1:
         notes.append(f"The trained values fall into {groups:,} groups that never occur together.")
     for k, number in undecided.items():
         if number:
             notes.append(
-                f"{count_of(number, 'novel combination')} with more chains than were searched for k = {k}; counted as outside, "
-                "which not all of them need be."
+                f"{count_of(number, 'novel combination')} with more chains of replacements for k = {k} than were searched. "
+                "They count as outside, though some may be inside."
             )
     outside = int((labels == "outside").sum())
     if 0 < outside < ENOUGH:

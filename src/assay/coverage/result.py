@@ -11,15 +11,15 @@ from assay.novelty import ENOUGH, Kind
 
 DEFINITIONS = {
     "synonym": (
-        "Two values of a part act identically when they have the same answer in every context (the values of the other parts) "
-        "in which both are trained, and there is at least one; contexts in which only one of them is trained do not count. A "
-        "novel combination is a synonym when each of its values equals, or acts identically to, that of a trained combination."
+        "A context is one choice of values for the other parts. Two values of a part act identically when they have the same "
+        "answer in every context in which both are trained, of which there is at least one. A novel combination is a synonym "
+        "when each of its values equals, or acts identically to, that of a trained combination."
     ),
     "inside": (
         "Two fragments (the values of some of the parts) are equivalent when they have the same answer in at least k "
-        "contexts, and in none different ones. A combination is inside k-coverage when a chain of replacements by "
+        "contexts, and different answers in none. A combination is inside k-coverage when a chain of replacements by "
         "equivalent fragments turns it into a trained combination (Chang et al. 2025, arXiv 2505.20278, definition 3.1). "
-        "Every synonym is inside 1-coverage; the cell counts the others."
+        "Every synonym is inside 1-coverage; the number for inside 1-coverage leaves synonyms out."
     ),
     "outside": "Neither: no replacement that the training data supports, however weakly, leads to a trained combination.",
     "doomed": (

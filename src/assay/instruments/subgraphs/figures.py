@@ -188,8 +188,8 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
         "eps: the share of wrong nodes among those whose ancestors are right. c: the share of right nodes among those with a "
         f"wrong ancestor; the collision rate is c by chance. Over all layers eps is {eps} and c is {c}. Were they constant, "
         f"the share of right nodes would tend to {floor}. From own parts: the share that would be right if the operation were "
-        "applied to the network's own values of the parents. This share minus correct and restoration is the composition gap. A layer "
-        "links to an example with an error there."
+        "applied to the network's own values of the parents. This share minus correct and restoration is the composition gap. "
+        "A layer links to an example with an error there."
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate", "from own parts")
     links = tuple(shown.get(layer, "") for layer in range(1, len(rows) + 1))
