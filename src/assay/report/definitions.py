@@ -161,17 +161,17 @@ DEFINITIONS: Mapping[str, str] = {
         "states, compared with random directions of equal variance."
     ),
     "separation": (
-        "Separation of entities, rescaled from the best null (0) to 1. In lists: the paired contrast, in which biases for a"
-        " place or an attribute cancel. In scenes: the accuracy with which the attributes that belong together are read "
-        "from the states of segments."
+        "Separation of entities, rescaled from the best null (0) to 1. In lists: the paired contrast, in which two entities of "
+        "one list are queried so that preferences for a place or an attribute cancel. In scenes: the accuracy with which the "
+        "attributes that belong together are read from the states of segments."
     ),
     "novel_reuse": (
         "Accuracy on pairs never bound in training, rescaled from the best null (0) to the accuracy on trained pairs (1): "
         "with pairs trained only in the first place of a list (role), with only the queried pair new (queried), with no "
         "listed attribute ever trained with the queried entity (balanced), with all pairs new (all)."
     ),
-    "novel_binding": "The lowest of these scores, with the interval of the minimum.",
-    "novel_accuracy": "The accuracy behind these scores, for pairs of entity and attribute never bound in training.",
+    "novel_binding": "The lowest of separation, reuse and, in scenes, segregation, with the interval of the minimum.",
+    "novel_accuracy": "Accuracy for pairs of entity and attribute never bound in training, from which reuse is computed.",
     "isolation": (
         "1 minus leakage: leakage is the change of the answer for one entity when another's attribute changes, relative to "
         "the change of the other's own answer."

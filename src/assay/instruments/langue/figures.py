@@ -92,7 +92,7 @@ def _sentence(found: dict, kept: Any) -> str:
     near = kept.aligned[COUNTS].best
     agree = "more than words of like frequency would" if near.p <= 0.05 else "no more than words of like frequency would"
     agree += f" ({number(near.mean)})" + _beside_copies(found, more=near.p <= 0.05)
-    parts.append(f"its words share {number(near.value)} of their neighbours with counts of the text, {agree}")
+    parts.append(f"the network's words share {number(near.value)} of their neighbours with counts of the text, {agree}")
     return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 

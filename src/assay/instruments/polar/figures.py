@@ -98,7 +98,9 @@ def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: R
             name="Angle losses",
             columns=("angle loss", "weight", "UUAS", "type accuracy", "LAS"),
             rows=found.tried,
-            note=f"On the dev texts, {_TREES}, punctuation included. The loss with the highest LAS was chosen.",
+            note="Both losses make edges of one relation point in one direction: pair compares pairs of edges, prototype each "
+            f"edge with a direction that is learned for its relation. On the dev texts, {_TREES}, punctuation included. The "
+            "loss with the highest LAS was chosen.",
             level=LEVEL,
         ),
         _sweep(found, "rank", {k: (found.train, replace(fitting, rank=k)) for k in RANKS if k <= width}, rng),

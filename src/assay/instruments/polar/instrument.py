@@ -36,13 +36,13 @@ FITTED = {
     metric("UAS", _EDGES, beats=EVERY): _LEGAL,
     metric("LAS", _EDGES, headline=True, beats=EVERY): _LEGAL,
     metric("type accuracy", _EDGES, beats=EVERY): (
-        "polar probe: a gold edge has the relation whose mean edge in training points most nearly in its direction"
+        "polar probe; a gold edge is given the relation whose mean edge in training points most nearly in its direction"
     ),
     metric(ROOT, "share of texts", beats=EVERY): (
-        "depth probe: the root is the node with the smallest squared norm; punctuation excluded"
+        "depth probe; the node with the smallest squared norm is taken as the root; punctuation excluded"
     ),
     metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): (
-        "depth probe: squared norms of the nodes of a text against their depths"
+        "depth probe; squared norms of the nodes of a text against their depths"
     ),
 }
 """Metrics of fitted probes, each with its probe, decoding and counting."""
