@@ -93,7 +93,7 @@ def test_the_interval_is_over_texts_and_fits(found):
     alone = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1, seeds=1)})
     las = run(alone, subject(), Trees(), effort="quick").measure("las")
     assert "does not cover the variance between fits" in las.interval.method
-    assert "the interval does not cover" in las.note
+    assert "the interval leaves out differences between fits" in las.note
 
 
 def test_the_curves_are_whole(found):

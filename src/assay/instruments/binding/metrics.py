@@ -75,7 +75,8 @@ def values_of(
     )
     return Values(
         metric=metric.key, units=score.units, about=about, value=score.value, interval=score.interval,
-        variance=score.variance, controls=controls, ceiling=1.0, note=f"0 is the value of the best null ({score.best})", raw=raw,
+        variance=score.variance, controls=controls, ceiling=1.0, raw=raw,
+        note=f"0 is the value of the best null ({score.best})",
     )  # fmt: skip
 
 
