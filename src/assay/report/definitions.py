@@ -195,7 +195,7 @@ DEFINITIONS: Mapping[str, str] = {
     ),
     "circuit_alone": "The score of the circuit alone when the units outside are ablated in another way than by their mean.",
     "circuit_removed": "The loss of score when the circuit's units are ablated in another way than by their mean.",
-    "circuit_role": "For each unit of the circuit, the correlation of its values alone with those in the whole network.",
+    "circuit_role": "For each unit of the circuit, the correlation of its values in it with those in the whole network.",
     "circuit_stability": "The overlap of the units of circuits found on different halves of the examples.",
     "circuit_transfer": "The score, on one half of a part's values, of the circuit found on the other half.",
     "circuit_necessity": "The loss of score when the units of that circuit are set to their mean.",

@@ -72,7 +72,7 @@ def size_values(
                 p=gain_over(-value, variance, [-other for other in nonsense]).p if len(nonsense) > 1 else None,
             ),
         ),
-        note=f"{note}, at a loss of {number(float(losses[-1].mean()))}",
+        note=f"{note}, with a loss of {number(float(losses[-1].mean()))} on examples that did not choose its size",
     )  # fmt: skip
 
 

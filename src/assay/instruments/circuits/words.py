@@ -62,9 +62,9 @@ def _summary(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measur
     needed = without >= (1 - NECESSARY) * data.constant
     told = (
         f"A circuit of {found.circuit.edges} of {found.total} edges, a share of {with_interval(size.value, size.interval)}, "
-        f"does the task with a loss of at most {number(data.target)} when all other nodes are set to their means. Without it "
-        f"the loss is {number(without)}, against {number(data.constant)} for the best constant answer: the circuit is "
-        f"{'necessary' if needed else 'not necessary'}."
+        f"is the smallest found that does the task: with all other nodes at their means it reaches the target "
+        f"loss, {number(data.target)}, on the examples that chose its size. Without it the loss is {number(without)}, against "
+        f"{number(data.constant)} for the best constant answer: the circuit is {'necessary' if needed else 'not necessary'}."
     )
     nonsense = smallest_nonsense(found)
     if nonsense is None:
@@ -265,7 +265,8 @@ def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings, measure
         name="Loss over size",
         across="share of edges kept",
         plots=(Plot(title="The circuit alone", subtitle="loss, all other nodes at their means", lines=tuple(lines)),),
-        caption=f"On held-out examples. The large dot is the smallest circuit with a loss of at most {number(data.target)}. "
+        caption="On the held-out examples that choose a size. The large dot is the smallest circuit with a loss of at most "
+        f"{number(data.target)}. "
         "Grey: the same search on untrained copies and for nonsense labels (permuted or wrong).",
         level=0,
     )
