@@ -24,6 +24,14 @@ GROUPS = {
     "depth": ("depth", ((1, 1), (2, 2), (3, 3), (4, 5), (6, None))),
     "length": ("length", ((1, 10), (11, 20), (21, 30), (31, 40), (41, None))),
 }
+_ALONE = "minimum spanning tree, direction and relation read for each edge alone"
+_BY_DISTANCE = f"Distance probe, decoded edge by edge ({_ALONE}), punctuation excluded."
+_GROUPED = {
+    "|i - j|": f"Edges by the distance of their two words in the text. {_BY_DISTANCE}",
+    "depth": f"Edges by the depth of the dependent, 1 directly under the root. {_BY_DISTANCE}",
+    "length": f"Edges by the number of words of their text. {_BY_DISTANCE}",
+    "relation": "Edges by their declared relation. Polar probe, decoded as legal trees.",
+}
 _TREES = "decoded as legal trees (one root, one head for every other word)"
 RANKS = (4, 16, 64, 256)
 TEXTS = (250, 500, 1_000, 2_500)
@@ -57,8 +65,8 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
         "Layer curve": "UUAS: edges found by distance probes, direction ignored, punctuation excluded. DSpr: Spearman's "
         "correlation of predicted with declared distances. LAS: edges found by polar probes with direction and relation, "
         "punctuation included. This LAS can be far below the headline LAS. Here every layer has the prototype loss with "
-        "weight 1 and each edge is decoded alone; the headline, and the nulls other than copies, have the chosen loss and are "
-        "decoded as trees. The layer was chosen by this LAS, taken on the dev texts.",
+        f"weight 1 and is decoded edge by edge ({_ALONE}). The headline, and the nulls other than copies, have the chosen loss "
+        f"and are {_TREES}. The layer was chosen by this LAS, taken on the dev texts.",
         "Depth, layer by layer": "Depth probes on the test texts, one fit for each layer. NSpr is the depth correlation as "
         "published: the mean over texts of each length, then over lengths 5 to 50.",
     }
@@ -128,8 +136,7 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Det
         columns=("probe, decoding", "punctuation", "average", *RATES, "balanced", "root", "DSpr"),
         rows=tuple(rows),
         note="Balanced: the mean over relations of type accuracy. Root: the share of texts whose root is right. DSpr: "
-        "Spearman's correlation of predicted with declared distances, punctuation included. Edge by edge: each edge is decoded "
-        "alone.",
+        f"Spearman's correlation of predicted with declared distances, punctuation included. Edge by edge: {_ALONE}.",
         level=LEVEL,
     )
 
@@ -174,7 +181,8 @@ def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[s
         elif num:
             few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
-    note = f"Not shown, with fewer than {MIN_EDGES} edges: {', '.join(few)}." if few else ""
+    left_out = f"Not shown, with fewer than {MIN_EDGES} edges: {', '.join(few)}." if few else ""
+    note = " ".join(filter(None, (_GROUPED.get(of, ""), left_out)))
     return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
