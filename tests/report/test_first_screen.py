@@ -34,7 +34,7 @@ def estimated(examples):
 def test_the_three_answers_stand_one_after_the_other_before_everything_else(examples):
     audit = examples.audit([examples.systematicity(), examples.recombination(e=1.0)])
     for text in (words_of(report_html(audit)), " ".join(summary_text(audit).split())):
-        in_order(text, QUESTIONS[0], "Works on novel combinations, measured", QUESTIONS[1], "nothing was found that breaks")
+        in_order(text, QUESTIONS[0], "Works on novel combinations, measured", QUESTIONS[1], "nothing was found to break")
         in_order(text, QUESTIONS[1], QUESTIONS[2], "Not resolved")
     text = words_of(report_html(audit))
     in_order(text, QUESTIONS[2], "What the network should do")
@@ -52,7 +52,7 @@ def test_what_works_stands_beside_its_best_null_and_words_of_the_first_screen_ar
 
 def test_an_estimate_says_first_what_it_cannot_see_and_then_what_it_assumes(estimated):
     for text in (words_of(report_html(estimated)), " ".join(summary_text(estimated).split())):
-        in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs get to")
+        in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs reach")
 
 
 def test_what_was_measured_needs_no_such_warning(examples):

@@ -46,7 +46,7 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     if item.not_enough:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):
-        return Sharing(because="no cut holds the parts, so that effects of parts cannot be compared")
+        return Sharing(because="there is no additive cut, so effects of parts cannot be compared")
     by_pair: dict[tuple[str, str], dict[str, Measure]] = {}
     for measure in item.measures:
         if measure.key == KEY and measure.interval is not None:
@@ -57,11 +57,13 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     copied = [pair for pair, each in by_pair.items() if SAME in each and _works(each[SAME]) and _fails(each[OTHER])]
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
-    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_interval_text(each[OTHER])}"
-    own = f", with that at the same value on {_interval_text(each[SAME])}" if SAME in each else ""
+    least = (
+        f"{part} exchanged by an effect from other values of {context} gives the right answer on {_interval_text(each[OTHER])}"
+    )
+    own = f", by the effect from the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {cut}, {least}{own}")
-    return Sharing(because=f"no copies were found at {cut}, where {least}{own}; copies behind it would look like combining")
+    return Sharing(because=f"no copies were found at {cut}: {least}{own}; copies behind this cut would look like combining")
 
 
 def _works(measure: Measure) -> bool:
