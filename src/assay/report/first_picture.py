@@ -11,13 +11,13 @@ from assay.report.pictures.curve import curve_picture
 LINES = ("Cs", "C")
 OF_INPUTS = "E"
 CAPTION = (
-    "Horizontal: layers, input first. Vertical: share of composed states (sums of effects of the parts) answered right, with "
-    "intervals; guessing is 0. Cs: trained combinations; C: novel ones; grey: nulls. Shaded: the parts are combined."
+    "Horizontal: layers. Vertical: composed states (sums of effects of parts) answered right, chance 0, with "
+    "intervals. Cs: trained, C: novel; grey: nulls. Shaded: parts are combined."
 )
 CONCLUSIONS: Mapping[object, str] = {
-    "the combining": "C lies below Cs, so the combining breaks.",
+    "the combining": "C lies below Cs: the combining breaks.",
     "the way in": f"{OF_INPUTS}, novel inputs answered like these states, lies below C: the way in breaks.",
-    "nothing found": "C stays with Cs, so nothing breaks.",
+    "nothing found": "C stays with Cs: nothing breaks.",
 }
 OPEN = "The combining breaks where C is far below Cs."
 

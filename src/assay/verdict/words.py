@@ -98,6 +98,25 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     )
 
 
+def next_step(verdict: Verdict) -> str:
+    """What to do next, by the answer that says most about it; in at most 15 words."""
+    novel = verdict.novel
+    if verdict.unreliable:
+        return "make its outputs repeatable, then audit again"
+    if verdict.unlearned:
+        return "train it until it answers trained combinations, then audit again"
+    if verdict.combining.answer == "the combining":
+        return "open points of C in the curves: these combinations are answered wrongly inside"
+    if verdict.combining.answer == "the way in":
+        return "open points of E in the curves: these inputs miss their composed states"
+    if novel.answer == "not resolved":
+        more = f"test {novel.more:,} more novel combinations, which halves the smallest difference that would be seen"
+        return more if novel.more else "see What was not tested for what is missing"
+    if novel.basis == "estimated":
+        return "audit at level 2, with the right answers to novel inputs, to measure it"
+    return "open the novel score for the combinations that fail"
+
+
 def assumption(novel: Novel) -> str:
     """Sentence on the assumption of an estimate."""
     return f"this assumes {novel.assumption}" if novel.assumption else ""
