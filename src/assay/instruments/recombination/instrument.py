@@ -100,7 +100,7 @@ class Recombination(Instrument[RecombinationDraw]):
     """
 
     name = "recombination"
-    question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
+    question = "Where are the parts combined, do novel inputs reach their composed states, and what breaks?"
     cites = ("geiger2021",)
     searches = True
     metrics = (*LETTERS.values(), BY_KIND, BY_EXCHANGES, IN_CONTEXT, EARLY, CONSTRUCTED)
