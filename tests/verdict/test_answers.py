@@ -162,7 +162,7 @@ def test_an_estimate_is_that_of_the_first_cut_that_holds_the_parts(right, first,
     given = replace(at, measures=(*at.measures, early), settings={**at.settings, "first_cut": "layers.0"})
     novel = judge([given]).novel
     assert (novel.answer, novel.value) == (answer, first / 100)
-    assert "at layers.0, the first additive cut" in novel.because
+    assert "at cut layers.0, the first additive cut" in novel.because
     with_inputs = replace(given, measures=(*given.measures, e_of(100)))
     assert judge([with_inputs]).novel == judge([inside(c_of(right), e_of(100))]).novel, "the bounds hold at any cut"
 

@@ -8,7 +8,7 @@ from assay.display import number, p_value, with_interval
 from assay.errors import shortened
 from assay.evidence import Evidence, Interval, Measure, findings
 from assay.failed import Failed
-from assay.instruments.recombination.rules import Breaks, certainly, of_sum
+from assay.instruments.recombination.rules import Breaks, certainly, cut_named, of_sum
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
@@ -128,13 +128,13 @@ def _estimated(item: Evidence | None) -> Novel | None:
     if right is None or right.value is None or right.interval is None or not cut:
         why = right.note if right and right.note else item.summary.rstrip(".")
         return Novel(because=why.removeprefix("not resolved: "))
-    headline, early = right, of_sum(item.measures, "novel_from_first_state")
+    headline, early, at = right, of_sum(item.measures, "novel_from_first_state"), cut_named(str(cut))
     by_state_alone = same is None or same.value is None or same.interval is None
     if by_state_alone and early is not None and early.value is not None and early.interval is not None:
-        right, cut = early, f"{item.settings.get('first_cut')}, the first additive cut"
+        right, at = early, f"{cut_named(str(item.settings.get('first_cut')))}, the first additive cut"
     assert right.value is not None
     assert right.interval is not None
-    text = f"at {cut}, composed states of novel combinations are answered right on {with_interval(right.value, right.interval)}"
+    text = f"at {at}, composed states of novel combinations are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
         *(floor_of(one) for one in (headline, right)),
@@ -254,7 +254,7 @@ def _rates(item: Evidence, cut: str) -> str:
     told = [f"composed states are answered right on {right}"] if right else []
     if _ALIKE in text:
         told.append(f"novel inputs are answered like their composed states on {text[_ALIKE]}")
-    return f"at {cut}, {'; '.join(told)}"
+    return f"at {cut_named(cut)}, {'; '.join(told)}"
 
 
 _RIGHT = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from assay.display import with_interval
 from assay.evidence import Evidence, Measure
 from assay.instruments.fracture.answer import of_context
+from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import Sharing
 from assay.verdict.numbers import WORKS, floor_of
 
@@ -47,7 +48,7 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):
         return Sharing(because="there is no additive cut, so effects of parts cannot be compared")
-    by_pair: dict[tuple[str, str], dict[str, Measure]] = {}
+    at, by_pair = cut_named(str(cut)), dict[tuple[str, str], dict[str, Measure]]()
     for measure in item.measures:
         if measure.key == KEY and measure.interval is not None:
             pair = measure.about["part"], measure.about["context"]
@@ -62,8 +63,8 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     )
     own = f", by the effect from the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
-        return Sharing(answer="copies by context", because=f"at {cut}, {least}{own}")
-    return Sharing(because=f"no copies were found at {cut}: {least}{own}; copies behind this cut would look like combining")
+        return Sharing(answer="copies by context", because=f"at {at}, {least}{own}")
+    return Sharing(because=f"no copies were found at {at}: {least}{own}; copies behind this cut would look like combining")
 
 
 def _works(measure: Measure) -> bool:

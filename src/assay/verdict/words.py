@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from assay.display import number
 from assay.instruments.fracture.answer import COPIES, ONE
+from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
 from assay.verdict.numbers import ABOVE_NULL, WORKS
 
@@ -74,7 +75,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
     basis = f", {novel.basis}" if novel.basis != "nothing" else ""
     carried = tuple(
-        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {_cut(cut)} on"
+        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {cut_named(cut)} on"
         for part, cut in combining.carried.items()
         if cut != "not enough data"
     )
@@ -148,13 +149,7 @@ def where(combining: Combining) -> str:
     """Phrase for where the parts are combined."""
     if combining.between is None:
         return "where the parts are combined is not resolved"
-    return f"the parts are combined between {' and '.join(map(_cut, combining.between))}"
-
-
-def _cut(label: str) -> str:
-    """`cut 2 (layers.0)` of the label `2 layers.0`."""
-    depth, _, modules = label.partition(" ")
-    return f"cut {depth} ({modules})" if modules else f"cut {label}"
+    return f"the parts are combined between {' and '.join(map(cut_named, combining.between))}"
 
 
 def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:

@@ -80,3 +80,9 @@ _C = ("novel_from_state", "novel_from_state_by_labels")
 def of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
     """The measure of this key for sums of effects."""
     return next((measure for measure in measures if measure.key == key and measure.about.get("form") == "sum"), None)
+
+
+def cut_named(label: str) -> str:
+    """`cut 2 (layers.0)` of the label `2 layers.0`."""
+    depth, _, modules = label.partition(" ")
+    return f"cut {depth} ({modules})" if modules else f"cut {label}"

@@ -13,7 +13,7 @@ from assay.instruments.recombination.drawn import ALL, RecombinationDraw, StateR
 from assay.instruments.recombination.items import HELD, OUTSIDE
 from assay.instruments.recombination.patched import NETWORK, RANDOM, SCRAMBLED
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, Rate
-from assay.instruments.recombination.rules import WORKS, Between, Breaks, certainly, may_be_headline, what_breaks
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, certainly, cut_named, may_be_headline, what_breaks
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
@@ -104,7 +104,7 @@ def _summary(
     if between:
         calls = _calls(found, between)
         named = ", ".join(calls[:2]) + (f" and {len(calls) - 2} more" if len(calls) > 2 else "")
-        last, first = (label(found.at(depth).cut) for depth in between)
+        last, first = (cut_named(label(found.at(depth).cut)) for depth in between)
         where = f" Parts are combined between {last} and {first} ({named})."
     if at is None:
         return f"Not resolved: {no_headline_cut(found)}.{where}"
@@ -116,7 +116,7 @@ def _summary(
         "nothing found": "nothing was found to break there",
         "not resolved": "whether anything breaks there is not resolved",
     }[breaks]
-    return f"At {label(at.cut)}: {', '.join(named_rates)}; {verdict}.{where}"
+    return f"At {cut_named(label(at.cut))}: {', '.join(named_rates)}; {verdict}.{where}"
 
 
 def no_headline_cut(found: NetworkCurves) -> str:
