@@ -35,7 +35,7 @@ experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/fracture/third_question.py --seeds 4
 	$(BIN)/python experiments/fracture/drawn_pictures.py --seeds 3 --steps 2000
 	$(BIN)/python experiments/fracture/standard.py --jobs 2
-	$(BIN)/python experiments/examples.py
+	$(BIN)/python experiments/own_networks/all_four.py
 	$(BIN)/python experiments/false_findings.py
 	$(BIN)/python experiments/mutations.py
 

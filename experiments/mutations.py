@@ -407,9 +407,9 @@ FAULTS = (
     ),
     Fault(
         "what breaks told from numbers that the access level leaves out",
-        "verdict/judging.py",
-        "    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)",
-        "    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (1.0, 0.0)",
+        "instruments/recombination/rules.py",
+        "    e_low, e_high = (e.low, e.high) if e else (0.0, 1.0)",
+        "    e_low, e_high = (e.low, e.high) if e else (1.0, 0.0)",
         ("tests/verdict",),
     ),
     Fault(
@@ -623,7 +623,7 @@ FAULTS = (
         ("tests/verdict/test_answers.py",),
     ),
     Fault(
-        "the estimate without novel inputs read at the last cut that holds the parts",
+        "the estimate without novel inputs read at the last additive cut",
         "instruments/recombination/instrument.py",
         '    cuts = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
         '    cuts = [(EARLY, at, "") for at in holds[-1:]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
@@ -631,13 +631,13 @@ FAULTS = (
     ),
     Fault(
         "the way in named where inputs do not certainly get less far than states",
-        "verdict/judging.py",
-        "        return e_high < min(WORKS, c_low)",
-        "        return e_high < WORKS",
+        "instruments/recombination/rules.py",
+        '        "the way in": e_high < min(WORKS, c_low),',
+        '        "the way in": e_high < WORKS,',
         ("tests/verdict/test_answers.py",),
     ),
     Fault(
-        "cuts left out evenly, so that the last one that holds the parts is passed over",
+        "cuts left out evenly, so that the last additive one is passed over",
         "instruments/recombination/curves.py",
         "    return sorted({total - 1, *(total - 1 - max(k + 1, round(ratio**k)) for k in range(most - 1))})",
         "    return sorted({round(k * (total - 1) / (most - 1)) for k in range(most)})",

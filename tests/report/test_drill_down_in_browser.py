@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium.BROWSER is None, rea
 WIDTHS = (1280, 768, 360)
 FOLD = "document.getElementById('units-1-1').closest('details')"
 MOST_WORDS = 120
+NUMBERS = "details.measured"
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ def opened(report):
 
 def test_a_click_on_a_measure_opens_its_units_and_one_on_a_unit_its_example(opened):
     assert not opened.value(f"{FOLD}.open")
+    opened.click(f"{NUMBERS} > summary")
     opened.click("a.drill[href='#units-1-1']")
     assert opened.value(f"{FOLD}.open && {FOLD}.parentElement.open")
     assert opened.value("document.getElementById('units-1-1').checkVisibility()")
@@ -171,6 +173,15 @@ def test_the_first_screen_has_at_most_120_words(report):
         assert 40 < page.value(shown) <= MOST_WORDS
 
 
+def test_paper_has_the_numbers_unfolded(report):
+    with chromium.page() as page:
+        page.open(report)
+        assert page.value(f"[...document.querySelectorAll('{NUMBERS}')].every((fold) => !fold.open)")
+        page.call("Page.printToPDF")
+        assert page.value(f"[...document.querySelectorAll('{NUMBERS}')].every((fold) => fold.open)")
+        assert page.value(f"document.querySelectorAll('{NUMBERS}').length") > 1
+
+
 def test_no_error_and_no_request(opened, report):
     assert opened.errors == []
     assert set(opened.requests) == {report.resolve().as_uri()}
@@ -180,6 +191,7 @@ def test_without_a_script_links_lead_to_folds_that_hold_everything(report):
     with chromium.page() as page:
         page.call("Emulation.setScriptExecutionDisabled", value=True)
         page.open(report)
+        page.click(f"{NUMBERS} > summary")
         page.click("a.drill[href='#units-1-1']")
         page.wait(f"{FOLD}.open")  # which Chromium does by itself
         assert page.value("document.querySelectorAll('#units-1-1 tbody tr').length") == 20

@@ -11,7 +11,7 @@ from assay.report.access import LEVELS, by_level
 from assay.report.first_picture import first_picture
 from assay.report.page import report_html
 from assay.report.summary import summary_text
-from assay.verdict import answered, judge
+from assay.verdict import answered, judge, next_step
 from assay.verdict.answers import QUESTIONS
 from assay.verdict.words import UNSEEN
 
@@ -34,7 +34,7 @@ def estimated(examples):
 def test_the_three_answers_stand_one_after_the_other_before_everything_else(examples):
     audit = examples.audit([examples.systematicity(), examples.recombination(e=1.0)])
     for text in (words_of(report_html(audit)), " ".join(summary_text(audit).split())):
-        in_order(text, QUESTIONS[0], "Works on novel combinations, measured", QUESTIONS[1], "nothing was found that breaks")
+        in_order(text, QUESTIONS[0], "Works on novel combinations, measured", QUESTIONS[1], "nothing was found to break")
         in_order(text, QUESTIONS[1], QUESTIONS[2], "Not resolved")
     text = words_of(report_html(audit))
     in_order(text, QUESTIONS[2], "What the network should do")
@@ -52,7 +52,7 @@ def test_what_works_stands_beside_its_best_null_and_words_of_the_first_screen_ar
 
 def test_an_estimate_says_first_what_it_cannot_see_and_then_what_it_assumes(estimated):
     for text in (words_of(report_html(estimated)), " ".join(summary_text(estimated).split())):
-        in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs get to")
+        in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs reach")
 
 
 def test_what_was_measured_needs_no_such_warning(examples):
@@ -165,3 +165,42 @@ def test_the_caption_says_axes_lines_bars_and_shading_and_what_follows_in_50_wor
 def test_evidence_without_curves_has_no_first_picture(examples):
     assert first_picture(examples.systematicity()) is None
     assert first_picture(replace(curves(), figures=())) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"evidence": []}, "What was not tested"),
+        ({"evidence": [], "unlearned": "it scores 0.1"}, "train it"),
+        ({"evidence": [], "unreliable": "passes differ"}, "repeatable"),
+        ({"c": 0.0, "breaks": "the combining"}, "points of C"),
+        ({"e": 0.0, "breaks": "the way in"}, "points of E"),
+        ({}, "audit at level 2"),
+    ],
+    ids=range(6),
+)
+def test_what_to_do_next_is_told_in_at_most_15_words(examples, given, told):
+    given = dict(given)
+    evidence = given.pop("evidence", None)
+    if evidence is None:
+        planted = {key: given.pop(key) for key in ("c", "e", "breaks") if key in given}
+        evidence = [examples.recombination(**planted)]
+    step = next_step(judge(evidence, **given))
+    assert told in step
+    assert len(step.split()) <= 15
+
+
+def test_the_next_step_stands_below_the_answers(examples, estimated):
+    measured = examples.audit([examples.systematicity(), examples.recombination(e=1.0)])
+    for audit in (measured, estimated):
+        html = report_html(audit)
+        in_order(words_of(html), QUESTIONS[2], f"Next: {next_step(audit.verdict)}.", "What the network should do")
+        assert f"Next: {next_step(audit.verdict)}." in " ".join(summary_text(audit).split())
+    assert "novel score" in next_step(measured.verdict)
+
+
+def test_few_combinations_ask_for_more(examples):
+    few = replace(judge([examples.systematicity()]).novel, answer="not resolved", more=153)
+    step = next_step(replace(judge([]), novel=few))
+    assert "153 more novel combinations" in step
+    assert len(step.split()) <= 15

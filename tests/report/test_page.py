@@ -226,7 +226,7 @@ def test_a_task_that_asks_nothing_has_no_score(typical):
     page = Page(report_html(replace(typical, task=replace(typical.task, unit="", combines=()))))
     assert "The network's output is not scored." in page.text
     assert "Its score is" not in page.text
-    assert f"on the task {typical.task.address}" in page.text, "which task it was trained on nobody says"
+    assert f"Task {typical.task.address}" in page.text, "which task it was trained on nobody says"
     assert f"Its score is {typical.task.unit}; guessing scores" in Page(report_html(typical)).text
 
 

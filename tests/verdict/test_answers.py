@@ -141,7 +141,7 @@ def test_from_trained_inputs_alone_it_is_expected_and_the_assumption_is_told():
     verdict = judge([inside(c_of(100))])
     assert (verdict.novel.answer, verdict.novel.basis) == ("works", "estimated")
     assert verdict.headline == "expected to work on novel combinations"
-    assert "novel inputs get to this cut, which was not tested" in verdict.sentence
+    assert "novel inputs reach their composed states at this cut, which was not tested" in verdict.sentence
     assert "intercepted" in verdict.sentence
 
 
@@ -162,7 +162,7 @@ def test_an_estimate_is_that_of_the_first_cut_that_holds_the_parts(right, first,
     given = replace(at, measures=(*at.measures, early), settings={**at.settings, "first_cut": "layers.0"})
     novel = judge([given]).novel
     assert (novel.answer, novel.value) == (answer, first / 100)
-    assert "at layers.0, the first cut that holds the parts" in novel.because
+    assert "at cut layers.0, the first additive cut" in novel.because
     with_inputs = replace(given, measures=(*given.measures, e_of(100)))
     assert judge([with_inputs]).novel == judge([inside(c_of(right), e_of(100))]).novel, "the bounds hold at any cut"
 
@@ -244,7 +244,7 @@ def exchanged(right: int, where: str, of: int = 100) -> Measure:
 def test_copies_are_found_where_an_effect_works_in_its_own_context_and_not_in_others(same, other, answer):
     sharing = judge([in_contexts(exchanged(same, "the same context"), exchanged(other, "other contexts"))]).sharing
     assert sharing.answer == answer
-    assert "exchanging i with its effect at other values of j" in sharing.because
+    assert "i exchanged by an effect from other values of j" in sharing.because
 
 
 def test_that_each_part_is_one_thing_is_never_said():
@@ -304,7 +304,7 @@ def test_where_neither_agrees_nothing_is_known():
     """Wrong from their state and answered otherwise: such inputs may be right."""
     novel = judge([inside(*paired([0.0] * 100, [0.0] * 100), breaks="the combining")]).novel
     assert novel.answer == "not resolved"
-    assert "so that 0 to 1.00 of them can be right" in novel.because
+    assert "so that 0 to 1.00 of the novel combinations can be right" in novel.because
 
 
 def test_of_real_numbers_no_bound_follows():
@@ -329,7 +329,7 @@ def test_answers_stand_apart_and_none_merges_two():
     assert [one.question for one in told] == list(QUESTIONS)
     assert [one.answer for one in told] == [
         "works on novel combinations, measured",
-        "the parts are combined between cut layers.2 and cut layers.3; nothing was found that breaks",
+        "the parts are combined between cut layers.2 and cut layers.3; nothing was found to break",
         "not resolved",
     ]
     assert [one.resolved for one in told] == [True, True, False]
@@ -341,7 +341,7 @@ def test_where_novel_combinations_work_nothing_is_said_to_break(breaks, c):
     cell = [behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(c), e_of(12), breaks=breaks)]
     verdict = judge(cell)
     assert (verdict.novel.answer, verdict.combining.answer) == ("works", "not resolved")
-    assert "are not sums of their parts" in verdict.combining.because
+    assert "are not sums of effects of their parts" in verdict.combining.because
     assert judge(cell[1:]).combining.answer == breaks
 
 

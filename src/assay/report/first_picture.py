@@ -11,15 +11,15 @@ from assay.report.pictures.curve import curve_picture
 LINES = ("Cs", "C")
 OF_INPUTS = "E"
 CAPTION = (
-    "Horizontal: layers, input first. Vertical: combinations answered right from states composed of trained ones (guessing 0), "
-    "with intervals: Cs trained, C novel; grey: nulls. Shaded: parts are combined."
+    "Horizontal: layers. Vertical: composed states (sums of effects of parts) answered right, chance 0, with "
+    "intervals. Cs: trained, C: novel; grey: nulls. Shaded: parts are combined."
 )
 CONCLUSIONS: Mapping[object, str] = {
     "the combining": "C lies below Cs: the combining breaks.",
-    "the way in": f"{OF_INPUTS}, novel inputs answered alike, lies below C: the way in breaks.",
+    "the way in": f"{OF_INPUTS}, novel inputs answered like these states, lies below C: the way in breaks.",
     "nothing found": "C stays with Cs: nothing breaks.",
 }
-OPEN = "Combining fails where C is far below Cs."
+OPEN = "The combining breaks where C is far below Cs."
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from assay.report.schema import FILE_NAME, UNITS_NAME, checksum_of, has_units_be
 from assay.report.tables import as_table
 from assay.report.units import MeasureUnits, combination_name, example_anchor, picture_anchor, units_of
 from assay.store import write_bytes_atomically
-from assay.verdict import answered
+from assay.verdict import answered, next_step
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -94,6 +94,7 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         examples=_examples(audit),
         instruments=instruments,
         answers=answered(audit.verdict),
+        next_step=next_step(audit.verdict),
         first=next((first for item in instruments if (first := _first(item))), None),
         levels=LEVELS,
         checksum=checksum_of(audit),

@@ -13,7 +13,7 @@ from assay.evidence import Measure
 from assay.instrument.applicable import DOES_NOT_GIVE
 from assay.printable import printable
 from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, with_full_stop
-from assay.verdict import Verdict, answered
+from assay.verdict import Verdict, answered, next_step
 
 MAX_MEASURES = 8
 MAX_WARNINGS = 3
@@ -24,6 +24,7 @@ def summary(audit: Audit) -> RenderableType:
     blocks: list[RenderableType] = [
         Text.assemble((audit.verdict.headline.capitalize(), "bold cyan"), f"  {audit.subject.name}"),
         *_answers(audit.verdict),
+        Text.assemble(("Next: ", "bold"), f"{next_step(audit.verdict)}."),
         Text(),
     ]
     blocks += [Text(f"The network is {remark}.", "dim") for remark in audit.subject.remarks]

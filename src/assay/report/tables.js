@@ -77,6 +77,11 @@ function prepare(table) {
   if (rows.length >= LONG) makeFiltered(table, rows);
 }
 
+// Paper has no folds to open.
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.measured")) fold.open = true;
+});
+
 // Of the hundreds of tables of units only those that are looked at.
 for (const table of document.querySelectorAll("table.rows")) {
   const fold = table.closest(".units > details");

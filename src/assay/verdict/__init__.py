@@ -3,6 +3,6 @@ combined and what breaks, is each part one thing inside?"""
 
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict
 from assay.verdict.judging import judge
-from assay.verdict.words import Answered, answered
+from assay.verdict.words import Answered, answered, next_step
 
-__all__ = ["Answered", "Combining", "Novel", "Sharing", "Verdict", "answered", "judge"]
+__all__ = ["Answered", "Combining", "Novel", "Sharing", "Verdict", "answered", "judge", "next_step"]

@@ -7,6 +7,7 @@ from typing import Literal
 from assay.display import brief, page, words
 from assay.evidence import Interval
 from assay.instruments.fracture.answer import ContextAnswer
+from assay.instruments.recombination.rules import Breaks
 
 Works = Literal["works", "works in part", "does not work", "not resolved"]
 Basis = Literal["measured", "estimated", "nothing"]
@@ -75,7 +76,8 @@ class Combining:
 
     **Attributes:**
 
-    - `answer`: what breaks: `the combining`, `the way in`, `nothing found` or `not resolved`.
+    - `answer`: what breaks: `the combining` (composed states are answered wrongly), `the way in` (novel inputs do not reach
+      their composed states), `nothing found` or `not resolved`.
     - `cut`: at which this was read; `between`: the cuts between which the parts are combined; `calls`: the calls between these.
     - `carried`: for every part the first cut at which it can be exchanged, or `not found`.
 
@@ -88,7 +90,7 @@ class Combining:
 
     __repr__ = brief
 
-    answer: Literal["the combining", "the way in", "nothing found", "not resolved"] = "not resolved"
+    answer: Breaks = "not resolved"
     because: str
     cut: str = ""
     between: tuple[str, str] | None = None

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from assay.display import number, p_value, with_interval
 from assay.errors import shortened
 from assay.evidence import Evidence, Interval, Measure, findings
 from assay.failed import Failed
+from assay.instruments.recombination.rules import Breaks, certainly, cut_named, of_sum
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
@@ -14,7 +16,7 @@ from assay.verdict.numbers import ABOVE_NULL, WORKS, floor_of
 from assay.verdict.sharing import sharing_of
 from assay.verdict.words import sentence
 
-GETS_THERE = "that novel inputs get to this cut, which was not tested"
+REACHED = "that novel inputs reach their composed states at this cut, which was not tested"
 
 
 def judge(
@@ -60,7 +62,9 @@ def judge(
     combining = _combining(found.get("recombination"), why.get("recombination", "recombination was not run"))
     sharing = sharing_of(found, why)
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
-        both = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
+        both = (
+            f"{combining.because}; novel combinations work, so their states at this cut are not sums of effects of their parts"
+        )
         combining = replace(combining, answer="not resolved", because=both)
     text = sentence(novel, estimate, combining, sharing)
     further = [one for one in why.values() if one not in text]
@@ -119,18 +123,18 @@ def _estimated(item: Evidence | None) -> Novel | None:
         return None
     if item.not_enough:
         return Novel(because=item.not_enough)
-    right, same = (_of_sum(item.measures, key) for key in ("novel_from_state", "novel_as_state"))
+    right, same = (of_sum(item.measures, key) for key in ("novel_from_state", "novel_as_state"))
     cut = item.settings.get("headline_cut")
     if right is None or right.value is None or right.interval is None or not cut:
         why = right.note if right and right.note else item.summary.rstrip(".")
         return Novel(because=why.removeprefix("not resolved: "))
-    headline, early = right, _of_sum(item.measures, "novel_from_first_state")
+    headline, early, at = right, of_sum(item.measures, "novel_from_first_state"), cut_named(str(cut))
     by_state_alone = same is None or same.value is None or same.interval is None
     if by_state_alone and early is not None and early.value is not None and early.interval is not None:
-        right, cut = early, f"{item.settings.get('first_cut')}, the first cut that holds the parts"
+        right, at = early, f"{cut_named(str(item.settings.get('first_cut')))}, the first additive cut"
     assert right.value is not None
     assert right.interval is not None
-    text = f"at {cut}, states composed from trained ones are answered right on {with_interval(right.value, right.interval)}"
+    text = f"at {at}, composed states of novel combinations are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
         *(floor_of(one) for one in (headline, right)),
@@ -138,24 +142,29 @@ def _estimated(item: Evidence | None) -> Novel | None:
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
-        text += f" of {right.units} novel combinations"
-        estimate = Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
+        text += f" of {right.units}"
+        estimate = Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated", assumption=REACHED)
         return _with_power(estimate, right)
-    text += f", and novel inputs are answered as these states on {with_interval(same.value, same.interval)}"
-    text += f", of {right.units} combinations"
+    text += f" of {right.units}, and novel inputs are answered like these states on {with_interval(same.value, same.interval)}"
     if item.settings.get("one_best") is False:  # for real-valued outputs disagreement implies no bound on the score
         if answer == "works" and same.interval.low < WORKS:
-            answer, why = "not resolved", "so that they may score anything"
+            answer, why = "not resolved", "so that novel inputs may score anything"
         return _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated"), right)
     value, least, most = _bounds(right, same)
     if least.low >= WORKS:
         answer, why = _call(least, floor, beside, best=1.0)
     elif most.high <= floor + ABOVE_NULL < WORKS:
-        answer, why = "does not work", f"so that at most {number(most.high)} of them can be right"
+        answer, why = "does not work", f"so that at most {number(most.high)} of the novel combinations can be right"
     elif least.low > floor and most.high < WORKS:
-        answer, why = "works in part", f"so that {number(least.low)} to {number(most.high)} of them can be right"
+        answer, why = (
+            "works in part",
+            f"so that {number(least.low)} to {number(most.high)} of the novel combinations can be right",
+        )
     else:
-        answer, why = "not resolved", f"so that {number(least.low)} to {number(most.high)} of them can be right"
+        answer, why = (
+            "not resolved",
+            f"so that {number(least.low)} to {number(most.high)} of the novel combinations can be right",
+        )
     estimate = _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
@@ -176,10 +185,6 @@ def _bounds(right: Measure, same: Measure) -> tuple[float, Interval, Interval]:
     least = replace(c, low=max(0.0, c.low + e.low - 1), high=max(0.0, c.high + e.high - 1))
     most = replace(c, low=least.low, high=1 - max(0.0, c.low - e.high, e.low - c.high))
     return least.low, least, most
-
-
-def _of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
-    return next((measure for measure in measures if measure.key == key and measure.about.get("form") == "sum"), None)
 
 
 def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tuple[Works, str]:
@@ -218,13 +223,11 @@ def _combining(item: Evidence | None, without: str) -> Combining:
     if item.not_enough:
         return Combining(because=item.not_enough)
     settings = item.settings
-    cut, breaks = settings.get("headline_cut"), settings.get("breaks")
-    if not _certain(str(breaks), item):
-        breaks = "not resolved"
+    cut = settings.get("headline_cut")
     start, end = settings.get("combined_from"), settings.get("combined_to")
     carried = {key.removeprefix("carried_"): str(value) for key, value in settings.items() if key.startswith("carried_")}
     return Combining(
-        answer=breaks if breaks in ("the combining", "the way in", "nothing found") else "not resolved",
+        answer=_breaks(item),
         because=_rates(item, str(cut)) if cut else str(settings.get("no_headline_cut") or "no cut was read"),
         cut=str(cut or ""),
         between=(str(start), str(end)) if start and end else None,
@@ -233,39 +236,30 @@ def _combining(item: Evidence | None, without: str) -> Combining:
     )
 
 
-def _certain(breaks: str, item: Evidence) -> bool:
-    """Whether the answer holds for whole intervals. For a broken combining C must also be low at all other usable cuts; a
-    broken way in needs no such check, since C may be high at a cut before the fault.
-
-    Measures that the access level leaves out are unknown, so they confirm no answer.
-    """
-    c, e = (next((one for key in keys if (one := _of_sum(item.measures, key)) and one.interval), None) for keys in (_C, _E))
-    most = item.settings.get("most_at_such_cuts")
-    c_low, c_high = (c.interval.low, c.interval.high) if c and c.interval else (0.0, 1.0)
-    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)
-    if breaks == "the combining":
-        return max(c_high, most if isinstance(most, float) else 0.0) < WORKS
-    if breaks == "the way in":
-        return e_high < min(WORKS, c_low)
-    return c_low >= WORKS and e_low >= WORKS
-
-
-_C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
+def _breaks(item: Evidence) -> Breaks:
+    """What breaks, as the instrument found it, where the measures that the access level leaves in confirm it."""
+    told, most = item.settings.get("breaks"), item.settings.get("most_at_such_cuts")
+    breaks: Breaks = next((one for one in get_args(Breaks) if one == told), "not resolved")
+    return certainly(breaks, item.measures, most=most if isinstance(most, float) else 0.0)
 
 
 def _rates(item: Evidence, cut: str) -> str:
     """Cs, C and E at the headline cut, where known, as text."""
-    text = []
-    for key, what in _RATES.items():
-        measure = _of_sum(item.measures, key)
-        if measure is not None and measure.value is not None:
-            text.append(f"{what} {with_interval(measure.value, measure.interval)}")
-    return f"at {cut}, {', '.join(text)}"
+    text = {
+        key: with_interval(measure.value, measure.interval)
+        for key in (*_RIGHT, _ALIKE)
+        if (measure := of_sum(item.measures, key)) and measure.value is not None
+    }
+    right = " and ".join(f"{text[key]} of {what}" for key, what in _RIGHT.items() if key in text)
+    told = [f"composed states are answered right on {right}"] if right else []
+    if _ALIKE in text:
+        told.append(f"novel inputs are answered like their composed states on {text[_ALIKE]}")
+    return f"at {cut_named(cut)}, {'; '.join(told)}"
 
 
-_RATES = {
-    "seen_from_state": "held-out trained combinations are answered right from states composed from others on",
-    "novel_from_state": "novel ones on",
-    "novel_from_state_by_labels": "novel ones, by their labels, on",
-    "novel_as_state": "novel inputs are answered as such states on",
+_RIGHT = {
+    "seen_from_state": "held-out trained combinations",
+    "novel_from_state": "novel combinations",
+    "novel_from_state_by_labels": "novel combinations, by their labels",
 }
+_ALIKE = "novel_as_state"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from assay.display import with_interval
 from assay.evidence import Evidence, Measure
 from assay.instruments.fracture.answer import of_context
+from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import Sharing
 from assay.verdict.numbers import WORKS, floor_of
 
@@ -46,8 +47,8 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     if item.not_enough:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):
-        return Sharing(because="no cut holds the parts, so that effects of parts cannot be compared")
-    by_pair: dict[tuple[str, str], dict[str, Measure]] = {}
+        return Sharing(because="there is no additive cut, so effects of parts cannot be compared")
+    at, by_pair = cut_named(str(cut)), dict[tuple[str, str], dict[str, Measure]]()
     for measure in item.measures:
         if measure.key == KEY and measure.interval is not None:
             pair = measure.about["part"], measure.about["context"]
@@ -57,11 +58,13 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     copied = [pair for pair, each in by_pair.items() if SAME in each and _works(each[SAME]) and _fails(each[OTHER])]
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
-    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_interval_text(each[OTHER])}"
-    own = f", with that at the same value on {_interval_text(each[SAME])}" if SAME in each else ""
+    least = (
+        f"{part} exchanged by an effect from other values of {context} gives the right answer on {_interval_text(each[OTHER])}"
+    )
+    own = f", by the effect from the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
-        return Sharing(answer="copies by context", because=f"at {cut}, {least}{own}")
-    return Sharing(because=f"no copies were found at {cut}, where {least}{own}; copies behind it would look like combining")
+        return Sharing(answer="copies by context", because=f"at {at}, {least}{own}")
+    return Sharing(because=f"no copies were found at {at}: {least}{own}; copies behind this cut would look like combining")
 
 
 def _works(measure: Measure) -> bool:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from assay.display import number
 from assay.instruments.fracture.answer import COPIES, ONE
+from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
 from assay.verdict.numbers import ABOVE_NULL, WORKS
 
@@ -12,8 +13,8 @@ UNSEEN = "No estimate from trained inputs can detect intercepted inputs, or wron
 _BREAKS: Mapping[str, str] = {
     "the combining": "what breaks is the combining",
     "the way in": "what breaks is the way in",
-    "nothing found": "nothing was found that breaks",
-    "not resolved": "what breaks is not resolved",
+    "nothing found": "nothing was found to break",
+    "not resolved": "whether anything breaks is not resolved",
 }
 
 
@@ -26,17 +27,19 @@ _SHARED: Mapping[str, str] = {
 
 RULES: Mapping[str, str] = {
     NOVEL: f"It works if the whole interval lies above the best null and at or above {WORKS:g} times the score on trained "
-    f"combinations (for an estimate, at or above {WORKS:g}); it does not work if it ends at most {ABOVE_NULL:g} above the best "
-    "null; it works in part if the interval lies between the two. Any other interval is not resolved.",
-    COMBINING: f"The combining breaks if, at every cut that holds the parts, fewer than {WORKS:g} of novel combinations are "
-    "answered right from states composed of trained ones. The way in (from the input to these states) breaks if the share of "
-    f"novel inputs answered like their composed states is below {WORKS:g} and below the share of those states answered right. "
-    f"If both shares are at least {WORKS:g}, nothing breaks. Each must hold for the whole interval, else the answer is not "
+    f"combinations (for an estimate, at or above {WORKS:g}). It does not work if the whole interval ends at most "
+    f"{ABOVE_NULL:g} above the best null. It works on some if the whole interval lies between the best null and the first of "
+    "these bounds. Anything else is not resolved.",
+    COMBINING: "The composed state of a combination is the mean state plus the effects of its parts, estimated on trained "
+    "inputs; it replaces the state of an input. The combining breaks if composed states of novel combinations are answered "
+    f"wrongly (right on less than {WORKS:g}). The way in breaks if novel inputs are answered otherwise than their composed "
+    f"states (alike on less than {WORKS:g}, and on less than these states are right). Nothing breaks if both shares are at "
+    f"least {WORKS:g}. Each must hold for the whole interval, else the answer is not resolved.",
+    SHARING: "There are copies by context if the effect of a part, estimated beside one value of another part, gives the "
+    f"right answer beside that value ({WORKS:g} or more) and not beside others. Where the responses of all weights are "
+    f"measured: one shared thing if more than {ONE:g} of the orbits (sets of examples that differ in the context alone) "
+    f"respond as one, copies if fewer than {COPIES:g} do. Each must hold for the whole interval, else the answer is not "
     "resolved.",
-    SHARING: f"There are copies by context if an effect works beside one value of another part ({WORKS:g} or more) and fails "
-    f"beside others, or if fewer than {COPIES:g} of the orbits (examples that differ in the context alone) respond alike; "
-    f"there is one shared thing if more than {ONE:g} of them do. Each must hold for the whole interval, else the answer is "
-    "not resolved.",
 }
 """The rule of each answer in brief; docs/methods/verdict.md has the full rules."""
 
@@ -72,7 +75,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
     basis = f", {novel.basis}" if novel.basis != "nothing" else ""
     carried = tuple(
-        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {_cut(cut)} on"
+        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {cut_named(cut)} on"
         for part, cut in combining.carried.items()
         if cut != "not enough data"
     )
@@ -94,6 +97,25 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
         ),
         Answered(SHARING, sharing.answer, sharing.because, sharing.answer != "not resolved"),
     )
+
+
+def next_step(verdict: Verdict) -> str:
+    """What to do next, by the answer that says most about it; in at most 15 words."""
+    novel = verdict.novel
+    if verdict.unreliable:
+        return "make its outputs repeatable, then audit again"
+    if verdict.unlearned:
+        return "train it until it answers trained combinations, then audit again"
+    if verdict.combining.answer == "the combining":
+        return "open points of C in the curves: these combinations are answered wrongly inside"
+    if verdict.combining.answer == "the way in":
+        return "open points of E in the curves: these inputs miss their composed states"
+    if novel.answer == "not resolved":
+        more = f"test {novel.more:,} more novel combinations, which halves the smallest difference that would be seen"
+        return more if novel.more else "see What was not tested for what is missing"
+    if novel.basis == "estimated":
+        return "audit at level 2, with the right answers to novel inputs, to measure it"
+    return "open the novel score for the combinations that fail"
 
 
 def assumption(novel: Novel) -> str:
@@ -127,13 +149,7 @@ def where(combining: Combining) -> str:
     """Phrase for where the parts are combined."""
     if combining.between is None:
         return "where the parts are combined is not resolved"
-    return f"the parts are combined between {' and '.join(map(_cut, combining.between))}"
-
-
-def _cut(label: str) -> str:
-    """`cut 2 (layers.0)` of the label `2 layers.0`."""
-    depth, _, modules = label.partition(" ")
-    return f"cut {depth} ({modules})" if modules else f"cut {label}"
+    return f"the parts are combined between {' and '.join(map(cut_named, combining.between))}"
 
 
 def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:

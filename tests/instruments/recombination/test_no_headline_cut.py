@@ -1,4 +1,4 @@
-"""Why there is no headline cut: none lies there, none holds the parts as a sum, none could be patched, none was read."""
+"""Why there is no headline cut: none lies there, none is additive, none could be patched, none was read."""
 
 import pytest
 import torch
@@ -34,8 +34,8 @@ def found(number: int, *, same: dict[int, float], skipped: dict[int, str] | None
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (lambda: found(2, same={0: 1.0, 1: 1.0}), "no cut lies between the first and the last call that is not affine"),
-        (lambda: found(4, same={0: 1.0, 1: 0.25, 2: 0.5}), "as it answers their composed states (0.500 of them at best)"),
+        (lambda: found(2, same={0: 1.0, 1: 1.0}), "no cut lies inside the network"),
+        (lambda: found(4, same={0: 1.0, 1: 0.25, 2: 0.5}), "(the same answer for 0.500 at best)"),
         (lambda: found(5, same={1: 0.25}, skipped={2: "2 r: no", 4: "4 o: no"}), "1 of 3 could not be patched, the first"),
         (lambda: found(4, same={}, skipped={1: "1 r: no", 2: "2 r: no"}), "was read: 2 of 2 could not be patched"),
         (lambda: found(4, same={0: 1.0, 3: 1.0}), "was read: this effort reads other cuts"),

@@ -88,7 +88,7 @@ def test_without_novel_inputs_the_combining_is_read_alike_and_the_way_in_has_no_
             measure = low.measure(key, **about)
             assert (measure.value, measure.note) == (None, "novel inputs are drawn at access level 1 or 2")
     assert low.settings["breaks"] == "not resolved"
-    assert any("only if novel inputs reach the cut" in warning for warning in low.warnings)
+    assert any("only if novel inputs reach their composed states" in warning for warning in low.warnings)
 
 
 class Mislabelled(Pairs):

@@ -1,13 +1,16 @@
 """Designs, deals, exchanges and rules by hand, and at sizes 0 and 1."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from stages import SIZE, Declared, in_blocks
 from torch import Generator
 
+from assay.evidence import Interval, Measure
 from assay.instruments.recombination.items import changing, dealt, differ, held_out
 from assay.instruments.recombination.rates import agreement
-from assay.instruments.recombination.rules import Between, combined_between, resolves, what_breaks
+from assay.instruments.recombination.rules import Between, certainly, combined_between, resolves, what_breaks
 from assay.instruments.recombination.states import PartDesign, combined, design_rows, summed
 from assay.objective import NOT_ASKED, Classification, Regression, Sequences, Steps, score_of_answers, scorer
 from assay.task import Examples, Part
@@ -215,3 +218,40 @@ def test_where_parts_are_combined(cs, between):
 )
 def test_what_breaks(c, e, said):
     assert what_breaks(c, e) == said
+
+
+@pytest.mark.parametrize(
+    ("breaks", "c", "e", "most", "said"),
+    [
+        ("the combining", (0.1, 0.8), None, 0.8, "the combining"),
+        ("the combining", (0.1, 0.95), None, 0.8, "not resolved"),
+        ("the combining", (0.1, 0.8), None, 0.95, "not resolved"),
+        ("the way in", (0.85, 1.0), (0.5, 0.8), 1.0, "the way in"),
+        ("the way in", (0.75, 1.0), (0.5, 0.8), 1.0, "not resolved"),
+        ("the way in", (0.95, 1.0), None, 1.0, "not resolved"),
+        ("nothing found", (0.9, 1.0), (0.9, 1.0), 1.0, "nothing found"),
+        ("nothing found", (0.83, 0.96), (0.85, 0.97), 1.0, "not resolved"),
+        ("nothing found", None, (0.9, 1.0), 1.0, "not resolved"),
+        ("not resolved", None, None, 0.0, "not resolved"),
+    ],
+)
+def test_it_is_certain_only_where_the_whole_intervals_say_so(breaks, c, e, most, said):
+    measures = [_of_sum(key, *ends) for key, ends in (("novel_from_state", c), ("novel_as_state", e)) if ends]
+    assert certainly(breaks, measures, most=most) == said
+    assert certainly(breaks, [replace(one, about={"form": "shift"}) for one in measures], most=most) == "not resolved"
+
+
+def _of_sum(key: str, low: float, high: float) -> Measure:
+    return Measure(
+        key=key,
+        name=key,
+        about={"form": "sum"},
+        value=(low + high) / 2,
+        unit="accuracy",
+        direction="neither",
+        interval=Interval(low=low, high=high, level=0.95, method="planted"),
+        nulls=(),
+        units=30,
+        unit_of="combination",
+        level=0,
+    )

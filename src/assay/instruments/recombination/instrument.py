@@ -62,7 +62,7 @@ CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed
 EARLY = replace(
     CONSTRUCTED,
     key="novel_from_first_state",
-    title="accuracy on composed states, first cut that holds the parts",
+    title="accuracy on composed states, first additive cut",
 )
 LETTERS: Mapping[str, Metric] = {
     CS: SEEN_RIGHT,
@@ -78,20 +78,21 @@ class Recombination(Instrument[RecombinationDraw]):
     """Interchange of composed states: at every cut, the states of combinations are composed from trained ones, and the rest of
     the network answers them.
 
-    At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination is
-    the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a trained
-    example plus a difference of effects (`form` shift); each part is also exchanged alone. Rates are means over combinations:
+    A cut is a set of activations through which everything later depends on the input. The *composed state* of a combination at
+    a cut is the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a
+    trained example plus a difference of effects (`form` shift); each part is also exchanged alone. Rates are means over
+    combinations:
 
     - Cs, Es, on held-out trained combinations: the answer to the state is the declared one (Cs), or the one to the real input
       (Es).
-    - With three parts or more, Cs with the effect of a part estimated at half of the values of another, patched into states of
-      the same half and of the other half: with copies of a part by context the latter fails.
+    - Cs with the effect of a part estimated beside one value of another part (its context), patched into states of the same
+      context (with three parts or more) and of others: where a network keeps a copy for each context, the latter fails.
     - C, E, P: the same on novel combinations outside 1-coverage, and both at once (P). C needs no novel input where the task
       declares what follows from an exchange of parts; E needs novel inputs, P their labels.
 
-    They are reported at the headline cut: the last cut, between the first and the last call that is not affine, at which the
-    lower bound of Es is at least .9. Copies and nulls make the same search; one without such a cut is read at the network's.
-    There C estimates the score on novel inputs that reach the cut as their additive states, which E tests.
+    They are reported at the headline cut: the last *additive* cut, one between the first and the last call that is not affine
+    at which the lower bound of Es is at least .9. Copies and nulls make the same search; one without an additive cut is read at
+    the network's headline cut. There C estimates the score on novel inputs that reach their composed states, which E tests.
 
     Answers are compared as the most likely class, at all steps of a sequence. With real-valued answers, rates are the task's
     own score: C estimates what the novel score measures, and the agreement of two outputs is the score of one with the other as
@@ -99,7 +100,7 @@ class Recombination(Instrument[RecombinationDraw]):
     """
 
     name = "recombination"
-    question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
+    question = "Where are the parts combined, do novel inputs reach their composed states, and what breaks?"
     cites = ("geiger2021",)
     searches = True
     metrics = (*LETTERS.values(), BY_KIND, BY_EXCHANGES, IN_CONTEXT, EARLY, CONSTRUCTED)
@@ -212,7 +213,7 @@ def _values(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
                     if len(rate.units) >= metric.least
                     else (),
                     note=_note(metric, len(rate.units)),
-                    copies_how="at a cut chosen alike, or at the network's where they have none",
+                    copies_how="at a cut chosen by the same rule, or at the network's where none passes it",
                 )
             have = {metric.key for metric, _, _ in rated}
             if EFFECT in recipe.about or (depth is None and (k, r) != (0, 0)):
@@ -249,9 +250,10 @@ def _note(metric: Metric, count: int) -> str:
 
 
 _HOW = {
-    SCRAMBLED: "parts dealt anew to the combinations; the cut is chosen alike, or is the network's where none is found",
-    RANDOM: "effects turned into random directions of the span of the states, their sizes and angles as they are; the cut is "
-    "chosen alike, or is the network's where none is found",
+    SCRAMBLED: "values of parts assigned to the combinations at random; the cut is chosen by the same rule, or is the "
+    "network's where none passes it",
+    RANDOM: "effects rotated into random directions within the span of the states, with their lengths and angles kept; the "
+    "cut is chosen by the same rule, or is the network's where none passes it",
 }
 
 

@@ -13,7 +13,7 @@ from assay.instruments.recombination.drawn import ALL, RecombinationDraw, StateR
 from assay.instruments.recombination.items import HELD, OUTSIDE
 from assay.instruments.recombination.patched import NETWORK, RANDOM, SCRAMBLED
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, Rate
-from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, certainly, cut_named, may_be_headline, what_breaks
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
@@ -35,7 +35,9 @@ def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Networ
     at = found.at(depth) if depth is not None else None
     c, e = (at_headline(at, letter) for letter in (C, E))
     by_labels = c is None and bool(data.no_executor)
-    breaks = what_breaks(at_headline(at, BY_LABELS) if by_labels else c, e)
+    additive = [(one.cut, one.rates[0, 0][C, OUTSIDE].mean) for one in holding(found) if (C, OUTSIDE) in one.rates[0, 0]]
+    most = max((rate for _, rate in additive), default=0.0)
+    breaks = certainly(what_breaks(at_headline(at, BY_LABELS) if by_labels else c, e), measures, most=most)
     carried = {recipe.about["part"]: carried_from(found, k, r) for k, r, recipe in _of_parts(data)}
     carried |= dict.fromkeys(data.refused, "not enough data")
     settings: dict[str, str | int | float | bool | None] = {
@@ -44,7 +46,7 @@ def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Networ
         CHANCE: data.chance,
         "headline_cut": label(at.cut) if at else None,
         "headline_depth": depth,
-        **_elsewhere(found),
+        **({"first_cut": label(additive[0][0]), "most_at_such_cuts": most} if additive else {}),
         "one_answer_to_all": _one_answer(data),
         "no_headline_cut": no_headline_cut(found) if at is None else None,
         "combined_from": label(found.at(between.last).cut) if between else None,
@@ -67,13 +69,6 @@ def _one_answer(data: RecombinationDraw) -> float | None:
     items = data.plans[0].recipes[0].items
     known = ((items.kinds == OUTSIDE) & items.declared).nonzero()[:, 0]
     return best_constant(data.objective, items.take(known)) if len(known) else None
-
-
-def _elsewhere(found: NetworkCurves) -> dict[str, float | str]:
-    """Settings: the first cut that satisfies the rule of the headline cut, and the largest C over all such cuts."""
-    holds = holding(found)
-    means = [one.rates[0, 0][C, OUTSIDE].mean for one in holds if (C, OUTSIDE) in one.rates[0, 0]]
-    return {"first_cut": label(holds[0].cut), "most_at_such_cuts": max(means)} if means else {}
 
 
 def carried_from(found: NetworkCurves, k: int, r: int) -> str:
@@ -109,7 +104,7 @@ def _summary(
     if between:
         calls = _calls(found, between)
         named = ", ".join(calls[:2]) + (f" and {len(calls) - 2} more" if len(calls) > 2 else "")
-        last, first = (label(found.at(depth).cut) for depth in between)
+        last, first = (cut_named(label(found.at(depth).cut)) for depth in between)
         where = f" Parts are combined between {last} and {first} ({named})."
     if at is None:
         return f"Not resolved: {no_headline_cut(found)}.{where}"
@@ -118,28 +113,28 @@ def _summary(
     verdict = {
         "the combining": "what breaks there is the combining",
         "the way in": "what breaks there is the way in",
-        "nothing found": "nothing was found that breaks there",
-        "not resolved": "what breaks there is not resolved",
+        "nothing found": "nothing was found to break there",
+        "not resolved": "whether anything breaks there is not resolved",
     }[breaks]
-    return f"At {label(at.cut)}: {', '.join(named_rates)}; {verdict}.{where}"
+    return f"At {cut_named(label(at.cut))}: {', '.join(named_rates)}; {verdict}.{where}"
 
 
 def no_headline_cut(found: NetworkCurves) -> str:
-    """Why there is no headline cut: no candidate, none with additive states, or none that could be patched or was read."""
+    """Why there is no additive cut: no candidate, none that passed the rule, or none that could be patched or was read."""
     between = [cut.depth for cut in found.every if may_be_headline(cut)]
     if not between:
-        return "no cut lies between the first and the last call that is not affine, as where there are fewer than two"
+        return "no cut lies inside the network, between its first and its last call that is not affine"
     skipped = [found.skipped[depth] for depth in between if depth in found.skipped]
     because = f"{len(skipped)} of {len(between)} could not be patched, the first at {skipped[0]}" if skipped else ""
     rates = [rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))]
     if rates:
-        best = "; ".join(filter(None, (f"{number(max(rates))} of them at best", because)))
+        best = "; ".join(filter(None, (f"the same answer for {number(max(rates))} at best", because)))
         return (
-            "no cut between the first and the last call that is not affine holds the parts: the network does not answer "
-            f"held-out inputs as it answers their composed states ({best})"
+            "inside the network, between its first and its last call that is not affine, there is no additive cut: held-out "
+            f"trained inputs are answered otherwise than their composed states ({best})"
         )
     because = because or "this effort reads other cuts"
-    return f"no cut between the first and the last call that is not affine was read: {because}"
+    return f"no cut inside the network, between its first and its last call that is not affine, was read: {because}"
 
 
 def _es(at: AtCut) -> Rate | None:
@@ -150,7 +145,7 @@ def _warnings(data: RecombinationDraw, found: NetworkCurves, at: AtCut | None, c
     sentences = []
     if at is not None and data.no_inputs:
         sentences.append(
-            "C estimates the novel score only if novel inputs reach the cut as their additive states, which was not tested."
+            "C estimates the novel score only if novel inputs reach their composed states at this cut, which was not tested."
         )
     if data.no_executor:
         sentences.append(
@@ -234,11 +229,11 @@ def _picture(
         plots=tuple(plots),
         caption=(
             "Answers of the rest of the network to composed states, at each cut from the input to the last. Cs: accuracy on "
-            "held-out trained combinations; Es: agreement with the answer to the real input; C and E: the same on novel "
-            "combinations; A: the share of variance that the sum of effects explains. Rates are corrected for chance, "
-            "(rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the headline cut. A cut of "
-            "depth 0 is an affine image of the input, so that its values are behaviour. Grey: Cs of the nulls that were read, "
-            "lowest to highest."
+            "held-out trained combinations; Es: how often these get the answer of the real input. C and E: the same on novel "
+            "combinations. A: share of the variance of states that sums of effects explain. Rates are corrected for chance, "
+            "(rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the headline cut. At depth 0 a "
+            "state is an affine image of the input, so values there describe behaviour, not the inside. Grey: Cs of the nulls, "
+            "from the lowest to the highest repeat."
         ),
         level=known,
     )

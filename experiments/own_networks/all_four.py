@@ -1,19 +1,18 @@
-"""Error rates of composed states on the networks of four examples: do they separate networks that generalise from memorisers?
+"""Error rates of composed states on four networks of their own: do they separate networks that generalise from memorisers?
 
-Run `python experiments/examples.py`, optionally followed by names of examples. The networks share no code with Assay's own. A
-network that generalises is classified correctly if it gives the right answer to composed states for at least .85 of the novel
-pairs, one that memorises if for at most .3. The script prints the scores of every network, and at the end both rates with exact
-intervals (Clopper and Pearson, 95 %). The figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
+Run `python experiments/own_networks/all_four.py`, optionally followed by names of scripts beside it. The networks share no code
+with Assay's own. A network that generalises is classified correctly if it gives the right answer to composed states for at
+least .85 of the novel pairs, one that memorises if for at most .3. The script prints the scores of every network, and at the
+end both rates with exact intervals (Clopper and Pearson, 95 %). The figures are in docs/elsewhere.md;
+`tests/experiments/test_own_networks.py` runs one of the four.
 """
 
 import importlib
 import sys
-from pathlib import Path
 
 import torch
 from scipy.stats import binomtest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 NAMES = ("two_tokens", "attention", "recurrent", "notebook")
 
 

@@ -1,4 +1,4 @@
-"""What the examples share: addition modulo a prime as a table of one's own, and training that can end in either way."""
+"""What the four networks share: addition modulo a prime as a table of one's own, and training that can end in either way."""
 
 import copy
 import json
