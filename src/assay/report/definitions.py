@@ -8,10 +8,7 @@ _LOST = "The loss of {} when the states of the site are set to their mean"
 
 DEFINITIONS: Mapping[str, str] = {
     "seen_score": "The network's mean score on combinations that occur in training.",
-    "novel_score": (
-        "The network's mean score on novel combinations outside 1-coverage: no exchange of fragments that are equivalent in"
-        " training turns them into trained ones."
-    ),
+    "novel_score": "Mean score on novel combinations outside 1-coverage: no exchange of equivalents gives a trained one.",
     "generalisation_gap": "The score on seen combinations minus that on novel ones.",
     "novel_from_state": (
         "C: at a cut, the state of a novel combination outside 1-coverage is composed from trained ones, as their mean plus"
@@ -39,9 +36,8 @@ DEFINITIONS: Mapping[str, str] = {
         "C at a cut that is an affine image of the input. It is the answer to a composed input, which is behaviour."
     ),
     "coherence": (
-        "The share of the first-order changes of the outputs by all weights that respects the declared regularity, such as a "
-        "symmetry or an exchange of values. Units are brought to a common scale (the balanced gauge), so that rescaling or "
-        "rotating them changes nothing."
+        "The share of the first-order changes of the outputs, over all weights, that respects the declared regularity, such as "
+        "a symmetry. Units are on a common scale (the balanced gauge): rescaling or rotating them changes nothing."
     ),
     "coherence_of_weights": "Coherence with all weights as they are.",
     "sharing": (
@@ -49,17 +45,11 @@ DEFINITIONS: Mapping[str, str] = {
         "part alone. Sharing is the share of orbits whose examples respond alike to small changes of the weights (mean cosine "
         "over all layers above a quarter)."
     ),
-    "entanglement": "Over how many declared parts a weight acts, from 0 for one to 1 for all alike, weighted by its effect.",
-    "lateralisation": (
-        "How far the weights into a unit act on one side alone, from 0 to 1. A side is one place in the orbits, such as the "
-        "left half of a symmetric picture."
-    ),
-    "dimensions": (
-        "The number of principal axes that hold 99 % of the variance of the hidden states, in the balanced gauge or with every "
-        "unit standardised."
-    ),
-    "predictability": "R2 of a linear prediction of a unit from the other units of its layer, on held-out examples.",
-    "decodability_of_parts": "R2 of a linear probe for the declared parts at the best layer, on held-out orbits.",
+    "entanglement": "Over how many declared parts a weight acts: 0 for one, 1 for all alike.",
+    "lateralisation": "How far the weights into a unit act on one side of the orbits alone, from 0 to 1.",
+    "dimensions": "The number of principal axes that hold 99 % of the variance of the hidden states.",
+    "predictability": "Held-out R2 of a unit from the other units of its layer.",
+    "decodability_of_parts": "Held-out R2 of a linear probe for the declared parts, at the best layer.",
     "contexts_least": (
         "The context is the part that the regularity exchanges. The cosine of the responses for two of its values, for the two "
         "values and the layer that are least alike: near 0 where one of them has weights of its own."
@@ -70,52 +60,22 @@ DEFINITIONS: Mapping[str, str] = {
         "outgoing weights: near 0 where a table has an entry for each, whatever its content."
     ),
     "decodability_gain": (
-        "The accuracy with which a linear probe reads the value of a part from the activations, on combinations held out "
-        "from its fit, minus that of the same probe in untrained copies. Each network is read at its best site, or from the "
-        "input where that is better."
+        "The accuracy of a linear probe for the value of a part, on combinations held out from its fit, minus that in "
+        "untrained copies. Each network is read at its best site, or from the input where that is better."
     ),
-    "decodability_on_novel_combinations": (
-        "The accuracy of the probe at that site, fitted on all seen combinations, on novel ones."
-    ),
-    "selectivity": (
-        "The accuracy of the probe minus that of a probe for a random label of each combination (the control task of Hewitt "
-        "and Liang 2019). Both are scored on combinations that were also fitted."
-    ),
+    "decodability_on_novel_combinations": "The same probe, fitted on all seen combinations and scored on novel ones.",
+    "selectivity": "Accuracy of the probe minus that on a random label for each combination (the control task).",
     "decodability_by_site": "The accuracy of the probe at one site, on combinations held out from its fit.",
-    "necessity": (
-        "After ablation of the subnetwork found for one part: accuracy on the other part's problems minus that on its own, "
-        "minus the same difference in untrained copies."
-    ),
-    "necessity_at_the_smallest_mask": "The same for the smallest subnetwork that solves the part's problems alone.",
-    "sufficiency": (
-        "With the subnetwork of one part alone: accuracy on its own problems minus that on the other part's, minus the same "
-        "difference in untrained copies."
-    ),
-    "sufficiency_at_the_smallest_mask": "The same for the smallest subnetwork that solves the part's problems alone.",
-    "trained_steps": (
-        "A step is one operation on its arguments, a node of the declared computation graph. The share of nodes that are right "
-        "on trained inputs, each computed from right arguments."
-    ),
-    "novel_steps_full_seen": (
-        "The same on novel inputs, at nodes whose full subgraph (the step and all before it) occurs in training."
-    ),
-    "novel_steps_recombined": (
-        "The same on novel inputs, at nodes whose step was trained on these arguments while the full subgraph (the step and "
-        "all before it) was not: a table of subgraphs fails there."
-    ),
-    "novel_steps_applied": (
-        "The same at nodes whose step was never trained on these arguments: a table of steps fails there, and only the "
-        "operation itself succeeds."
-    ),
-    "novel_steps_outside_coverage": (
-        "The same at nodes whose step was never trained and lies outside 1-coverage of the trained ones: no exchange of "
-        "equivalent arguments gives it either."
-    ),
-    "novel_log_odds_full_seen": (
-        "How much more often, as the logarithm of an odds ratio, a node is right where its full subgraph was trained, compared "
-        "within layers and operations."
-    ),
-    "novel_nodes_own_steps": "The share of right nodes on novel inputs when each is computed from the network's own values.",
+    "necessity": "Without a part's subnetwork: accuracy on the other part minus that on its own, above untrained copies.",
+    "necessity_at_the_smallest_mask": "Necessity of the smallest subnetwork that solves the part's problems alone.",
+    "sufficiency": "With the subnetwork alone: accuracy on its own problems minus the other part's, above untrained copies.",
+    "trained_steps": "Share of right nodes in the computation graphs of trained inputs, each step on right arguments.",
+    "novel_steps_full_seen": "The same on novel inputs, at nodes whose full subgraph, the step and all before it, was trained.",
+    "novel_steps_recombined": "The same on novel inputs, where a step was trained but not its full subgraph: a table fails.",
+    "novel_steps_applied": "The same at nodes whose step was never trained: only the operation itself succeeds there.",
+    "novel_steps_outside_coverage": "The same at untrained steps outside 1-coverage, which no exchange of arguments gives.",
+    "novel_log_odds_full_seen": "Log odds ratio of a right node with its full subgraph trained, within layers and operations.",
+    "novel_nodes_own_steps": "Share of right nodes on novel inputs, each computed from the network's own values.",
     "composition_gap": (
         "The share of nodes that would be right if the operation were applied to the network's own values of the arguments, "
         "minus the share that is right. Near 0 the network composes its parts; above 0 it knows parts without composing them, "
@@ -123,29 +83,15 @@ DEFINITIONS: Mapping[str, str] = {
     ),
     "bits": "The network's mean code length of held-out text, in bits per byte.",
     "saved": "Bits per byte of the best n-gram on the same excerpts, minus those of the network.",
-    "gain": (
-        "Bits per byte of an n-gram, minus those of its mixture with the network at the best weight: the information that "
-        "the network adds to n-grams."
-    ),
-    "mixed": "Bits per byte of the network, minus those of the same mixture.",
-    "left": (
-        "The share of the variance of the network's word surprisal that a regression on word frequency, the surprisal under an "
-        "n-gram and the similarity to the words before does not explain, on held-out text."
-    ),
+    "gain": "Bits per byte of an n-gram minus those of its best mixture with the network: what the network adds.",
+    "left": "The share of the variance of word surprisal that frequency, n-gram and context do not explain.",
     "cost": "The bits per byte that a shuffle of the text costs the network. What costs nothing is not used.",
-    "rules": "The share of the network's likeliest next tokens that an n-gram rule gives too.",
-    "neighbours": (
-        "The share of a word's nearest neighbours that two systems of relations have in common: the states of the network at a "
-        "layer, and counts of the same text."
-    ),
+    "neighbours": "The share of a word's nearest neighbours that the network, at a layer, shares with counts of the text.",
     "neighbours_apart": "The same, with neighbours that share the word's stem left out.",
-    "neighbours_null": "The same with systems that hold less or nothing: counts of shuffled text, and random vectors.",
-    "rsa": "The rank correlation of the similarities of all pairs of words in both systems, given frequency and spelling.",
-    "cka": "Linear similarity of the two sets of word vectors (centred kernel alignment), corrected for the number of words.",
-    "groups": "The agreement of clusters of the network's words with groups of words, corrected for chance.",
-    "matched": (
-        "The share of words that are matched with themselves in counts of the text by their similarities to other words alone."
-    ),
+    "neighbours_null": "The same with counts of shuffled text, and with random vectors.",
+    "rsa": "Rank correlation of the similarities of all pairs of words, given frequency and spelling.",
+    "groups": "Agreement of clusters of the network's words with groups of words, corrected for chance.",
+    "matched": "The share of words matched with themselves in counts of the text by similarities alone.",
     "segregation": (
         "FG-ARI of the network's segments, rescaled from the best of four baseline partitions (0) to 1: a fixed grid, "
         "another scene's segments, positions, and colours of the input."
@@ -171,7 +117,7 @@ DEFINITIONS: Mapping[str, str] = {
         "listed attribute ever trained with the queried entity (balanced), with all pairs new (all)."
     ),
     "novel_binding": "The lowest of separation, reuse and, in scenes, segregation, with the interval of the minimum.",
-    "novel_accuracy": "Accuracy for pairs of entity and attribute never bound in training, from which reuse is computed.",
+    "novel_accuracy": "Accuracy for pairs of entity and attribute never bound in training.",
     "isolation": (
         "1 minus leakage: leakage is the change of the answer for one entity when another's attribute changes, relative to "
         "the change of the other's own answer."
@@ -189,12 +135,9 @@ DEFINITIONS: Mapping[str, str] = {
         "The share of a network's edges, nonzero weights between units, in the smallest circuit that still does the task "
         "(loss of .15 nats for two answers) when all other units are set to their mean."
     ),
-    "circuit_weights": (
-        "The share of a network's edges in the smallest circuit found by pruning single weights, where a removed edge "
-        "passes on the mean of its source."
-    ),
-    "circuit_alone": "The score of the circuit alone when the units outside are ablated in another way than by their mean.",
-    "circuit_removed": "The loss of score when the circuit's units are ablated in another way than by their mean.",
+    "circuit_weights": "The same, found by pruning single weights; a removed edge passes on the mean of its source.",
+    "circuit_alone": "The score of the circuit alone under other ablations than by the mean.",
+    "circuit_removed": "The loss of score without the circuit under other ablations than by the mean.",
     "circuit_role": "For each unit of the circuit, the correlation of its values in it with those in the whole network.",
     "circuit_stability": "The overlap of the units of circuits found on different halves of the examples.",
     "circuit_transfer": "The score, on one half of a part's values, of the circuit found on the other half.",
@@ -209,8 +152,6 @@ DEFINITIONS: Mapping[str, str] = {
     "las": "Share of the declared edges that the polar probe finds, with direction and relation (labelled attachment).",
     "uas": "Share of words whose head is found, with direction (unlabelled attachment).",
     "type_accuracy": "Share of the declared edges whose relation is read correctly from the edge's direction.",
-    "root_accuracy_of_depth": "Share of texts in which the word that a depth probe places highest is the root.",
-    "depth_correlation": "Rank correlation, within a text, of the depths that the probe gives with the declared ones.",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task, in which words fix random relations.",
     "selectivity_of_uuas": "UUAS minus that on a control task, in which words fix random heads.",
     "score_lost_without_the_polar_subspace": f"{_LOST.format('score')} in the subspace that the polar probe reads.",

@@ -227,10 +227,7 @@ def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
     """Score on combinations that were also fitted, minus that of the control task."""
     mean = float(found.random.mean())
-    how = (
-        f"one random label for each combination, drawn {len(found.random)} times; the mean of these scores, {number(mean)}, "
-        "is subtracted from each"
-    )
+    how = f"a random label for each combination, {len(found.random)} times, minus the mean of these scores, {number(mean)}"
     null = Control(name=CONTROL_TASK, how=how, values=found.random.mean(1) - mean, p=paired_p(found.real, found.random.mean(0)))
     site = {"site": one.places[one.best]}
     return replace(_values(SELECTIVITY, one, found.real - found.random.mean(0), [null], where=site), bounds=None)
@@ -327,15 +324,9 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     if names and len(saturated) == len(names):
         return f"Decodability is uninformative: the input alone already decodes every part above {SATURATED}."
     gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
-    values = ", ".join(f"{_read(measure.about)} {number(measure.value or 0.0)}" for measure in gains)
-    return (
-        "Decodability of each part at the best site or from the input, minus that in untrained copies: "
-        f"{values or 'not enough data'}."
-    )
-
-
-def _read(about: Mapping[str, str]) -> str:
-    return about["part"] if about["readout"] == "value" else f"{about['part']} {about['readout']}"
+    names = [f"{measure.about['part']} {measure.about['readout']}".removesuffix(" value") for measure in gains]
+    values = ", ".join(f"{name} {number(measure.value or 0.0)}" for name, measure in zip(names, gains, strict=True))
+    return f"Decodability at the best site or from the input, above untrained copies: {values or 'not enough data'}."
 
 
 def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[str, ...]:

@@ -25,13 +25,6 @@ GROUPS = {
     "length": ("length", ((1, 10), (11, 20), (21, 30), (31, 40), (41, None))),
 }
 _ALONE = "minimum spanning tree, direction and relation read for each edge alone"
-_BY_DISTANCE = f"Distance probe, decoded edge by edge ({_ALONE}), punctuation excluded."
-_GROUPED = {
-    "|i - j|": f"Edges by the distance of their two words in the text. {_BY_DISTANCE}",
-    "depth": f"Edges by the depth of the dependent, 1 directly under the root. {_BY_DISTANCE}",
-    "length": f"Edges by the number of words of their text. {_BY_DISTANCE}",
-    "relation": "Edges by their declared relation. Polar probe, decoded as legal trees.",
-}
 _TREES = "decoded as legal trees (one root, one head for every other word)"
 RANKS = (4, 16, 64, 256)
 TEXTS = (250, 500, 1_000, 2_500)
@@ -106,9 +99,8 @@ def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: R
             name="Angle losses",
             columns=("angle loss", "weight", "UUAS", "type accuracy", "LAS"),
             rows=found.tried,
-            note="Both losses make edges of one relation point in one direction: pair compares pairs of edges, prototype each "
-            f"edge with a direction that is learned for its relation. On the dev texts, {_TREES}, punctuation included. The "
-            "loss with the highest LAS was chosen.",
+            note="Pair compares edges in pairs, prototype each with a learned direction of its relation. On the dev texts, "
+            f"{_TREES}, punctuation included. The loss with the highest LAS was chosen.",
             level=LEVEL,
         ),
         _sweep(found, "rank", {k: (found.train, replace(fitting, rank=k)) for k in RANKS if k <= width}, rng),
@@ -181,8 +173,7 @@ def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[s
         elif num:
             few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
-    left_out = f"Not shown, with fewer than {MIN_EDGES} edges: {', '.join(few)}." if few else ""
-    note = " ".join(filter(None, (_GROUPED.get(of, ""), left_out)))
+    note = f"Not shown, with fewer than {MIN_EDGES} edges: {', '.join(few)}." if few else ""
     return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
@@ -201,10 +192,9 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
         points=tuple(
             Point(name=name, x=x, y=y, size=num) for name, num, (x, y) in zip(relations, counts, flat.tolist(), strict=False)
         ),
-        caption="Each arrow is the mean edge (state of the head minus that of the dependent) of one relation in training "
-        "graphs, under the polar probe. Arrows are scaled to length 1 and projected onto the plane that holds most of their "
-        "squared length. One that appears short points out of the plane. Relations that coincide here may differ in "
-        "directions not shown.",
+        caption="Each arrow is the mean edge, head minus dependent, of one relation in training graphs. It is scaled to length "
+        "1 and projected onto the plane that holds most of their squared length. An arrow that appears short points out of the "
+        "plane. Relations that coincide here may differ in directions not shown.",
         arrows=True,
         sizes="edges",
         rows=BY.format("relation"),

@@ -30,20 +30,14 @@ _EDGES, _SIGNED = "share of gold edges", (-1.0, 1.0)
 _LEGAL = "polar probe, decoded as the maximum spanning arborescence; punctuation included; over all edges"
 
 FITTED = {
-    metric("UUAS", _EDGES, headline=True, beats=EVERY): (
-        "distance probe, decoded as the minimum spanning tree; punctuation excluded; over all edges"
-    ),
+    metric("UUAS", _EDGES, headline=True, beats=EVERY): "distance probe, minimum spanning tree; no punctuation, over all edges",
     metric("UAS", _EDGES, beats=EVERY): _LEGAL,
     metric("LAS", _EDGES, headline=True, beats=EVERY): _LEGAL,
-    metric("type accuracy", _EDGES, beats=EVERY): (
-        "polar probe; a gold edge is given the relation whose mean edge in training points most nearly in its direction"
-    ),
-    metric(ROOT, "share of texts", beats=EVERY): (
-        "depth probe; the node with the smallest squared norm is taken as the root; punctuation excluded"
-    ),
-    metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): (
-        "depth probe; squared norms of the nodes of a text against their depths"
-    ),
+    metric(
+        "type accuracy", _EDGES, beats=EVERY
+    ): "polar probe; of a gold edge, the relation with the nearest mean edge by cosine",
+    metric(ROOT, "share of texts", beats=EVERY): "depth probe, the node with the smallest squared norm; punctuation excluded",
+    metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): "depth probe, squared norm and depth within a text",
 }
 """Metrics of fitted probes, each with its probe, decoding and counting."""
 SELECTIVITY = {

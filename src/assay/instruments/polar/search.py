@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.display import counted
 from assay.encoding.hugging_face import WORDS
 from assay.evidence import UNTRAINED
 from assay.graph_controls import control_head_graphs, control_relations, permuted
@@ -110,13 +109,12 @@ def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
     of_places = [found.scores(positions(train), positions(test), generator=rng(POSITION))]
     of_random = [plain(train, test, found.fitting.rank, k) for k in num]
     of_wrong = [found.scores(wrong(rng("permutation", k)), test, generator=rng(PERMUTED, k)) for k in num]
-    drawn = f"drawn {counted(repeats, 'time')}"
     made = {
         CHAIN: ("every word linked to the next", [plain(in_line(train), in_line(test))]),
         POSITION: ("the same fit on a sinusoidal encoding of each word's position", of_places),
         NO_PROBE: ("the states without a linear map; each relation has the mean of its training edges", [plain(train, test)]),
-        RANDOM: (f"a random linear map of the probe's rank, {drawn}; each relation has the mean of its edges", of_random),
-        PERMUTED: (f"the same fit on training graphs with permuted nodes, {drawn}", of_wrong),
+        RANDOM: (f"random linear maps of the probe's rank ({repeats}); each relation has the mean of its edges", of_random),
+        PERMUTED: (f"the same fit on training graphs with permuted nodes ({repeats} draws)", of_wrong),
     }
     if WORDS in texts.layers:
         one, other = (sample.at([texts.layers.index(WORDS)]) for sample in (texts.train, texts.test))

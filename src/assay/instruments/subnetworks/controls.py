@@ -110,25 +110,22 @@ def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[De
             name="The part ablated",
             columns=("part", "replaced by", "draws", "own", "other", "difference"),
             rows=tuple(ablated),
-            note="Accuracy on the part's own problems and on those of the other part, with the weights of the mask replaced. "
-            "Difference: other minus own, with accuracies below chance raised to it.",
+            note="Accuracy on the part's own and on the other's problems. Difference: other minus own, neither below chance.",
             level=2,
         ),
         DetailTable(
             name="Masks alone, in other contexts",
             columns=("mask of", *contexts),
             rows=tuple((name, *(model.score(left, one).raw for one in contexts.values())) for name, left in alone.items()),
-            note="Accuracy of each mask alone. A subnetwork that serves its part everywhere and nothing else solves what its "
-            "part decides, half of what both decide, and nothing else. Both masks together then solve what the network solves, "
-            "and without them nothing is left.",
+            note="Accuracy. One subnetwork that serves its part everywhere and nothing else solves what its part decides, half "
+            "of what both decide, and nothing else. Both together solve what the network solves; without them nothing is left.",
             level=2,
         ),
         DetailTable(
             name="Overlap of masks",
             columns=("masks", "overlap", "expected by chance"),
             rows=tuple((name, overlap(a, b, weights), expected_overlap(a, b, weights)) for name, a, b in pairs),
-            note="Overlap: intersection over union of the weights kept. By chance: that of random masks with as many weights "
-            "in every layer.",
+            note="Intersection over union of the weights kept. By chance: of random masks with as many in every layer.",
             level=2,
         ),
     )

@@ -192,14 +192,12 @@ def values_of(found: PartReading) -> list[Values]:
     controls = (
         Control(
             name=RANDOM,
-            how=f"as many nonzero weights of every layer removed at random, {len(random)} times; p: the share of draws with at "
-            "least the same necessity",
+            how=f"as many random nonzero weights of every layer removed, {len(random)} times; p: share with at least as much",
             values=torch.tensor(random, dtype=torch.float64),
         ),
         Control(
             name=NONSENSE,
-            how="masks that the same search finds for arbitrary labels (hashes of the problems), of every path the one with "
-            "the highest validation score",
+            how="masks found for arbitrary labels (hashes), of every path the one with the highest validation score",
             values=torch.tensor(nonsense, dtype=torch.float64),
             p=gain_over(necessity.mean, necessity.variance, nonsense).p,
         ),
@@ -243,19 +241,15 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
         smallest, chosen = one.paths[0].smallest, one.paths[0].chosen
         if smallest is not None and chosen is not None and chosen.without.necessity - smallest.without.necessity > 0.1:
             yield (
-                f"Part {one.part} is stored more than once. Without the smallest mask that solves its problems, "
-                f"{number(smallest.without.own.raw)} of them are still right; without the chosen mask, "
-                f"{number(chosen.without.own.raw)}."
+                f"Part {one.part} is stored more than once: without the smallest mask that solves its problems "
+                f"{number(smallest.without.own.raw)} are right, without the chosen one {number(chosen.without.own.raw)}."
             )
         for twin in (path.chosen for path in one.rotated if path.chosen is not None):
             own, rotated = one.chosen[0].without.necessity, twin.without.necessity
             tells = (
                 "what is found depends on the basis" if abs(own - rotated) > 0.2 else "necessity does not depend on the basis"
             )
-            yield (
-                f"Part {one.part}: necessity is {number(own)}, and {number(rotated)} in a network that computes the same in a "
-                f"rotated basis: {tells}."
-            )
+            yield f"Part {one.part}: necessity is {number(own)}, and in a rotated basis {number(rotated)}: {tells}."
     if any(point.accuracy >= SOLVES for path in found.nonsense for point in path.points):
         yield "A mask solves problems with arbitrary labels: masks of this size can fit any labels on so few items."
 
@@ -266,8 +260,5 @@ def _not_tested(found: Sequence[PartReading], num_penalties: int) -> Iterator[st
         yield "Nulls of a part that no mask isolates: there is no value to compare with them."
     if isolated and not isolated[0].rotated:
         yield "A rotated basis: no Sequential has two Linear layers in direct succession."
-    yield (
-        "Other seeds of training: one network is one unit, and `over_networks` joins five or more "
-        "(docs/methods/subnetworks.md)."
-    )
+    yield "Other seeds of training: one network is one unit, and `over_networks` joins five or more."
     yield f"Masks of sizes between those found with the {num_penalties} penalties."

@@ -266,10 +266,8 @@ def _short(group: Group, num: int) -> str:
 
 
 def _note(group: Group, num: int) -> str:
-    return (
-        f"{num} {group.which}. If the network fails on {detectable_share(num):.2%} of all such combinations, at least one of "
-        "these shows it with probability .8"
-    )
+    share = f"{detectable_share(num):.2%}"
+    return f"{num} {group.which}; if the network fails on {share} of all such, one of these shows it with probability .8"
 
 
 # Nulls
