@@ -82,7 +82,7 @@ class Langue(Instrument[LangueDraw]):
     """
 
     name = "langue"
-    question = "How much of its relational structure follows from text alone?"
+    question = "How much of a language model's relational structure follows from text alone?"
     cites = ("kozlowski2026", "huh2024", "deletang2024")
     needs = (GivesCorpus,)
     metrics = METRICS
