@@ -1,4 +1,4 @@
-"""Experts and a swarm: two experts that each learned one operation are combined for chains that need both.
+"""Experts and a swarm: three experts that each learned one operation, and chains that need those of two of them.
 
 A small world is made, whose answer is known; docs/methods/swarm.md has larger ones and files of one's own.
 """

@@ -78,7 +78,7 @@ class _Beside:
 
 @dataclass(frozen=True, kw_only=True)
 class Null:
-    """Values of a measure under a null: the same number where there is nothing to find.
+    """Values of a measure under a null: the same statistic computed where there is nothing to find.
 
     **Attributes:**
 
