@@ -181,7 +181,7 @@ class ObjectScenes:
 
 @runtime_checkable
 class ShowsObjects(Protocol):
-    """Ability: scenes of several objects that are drawn from their attributes.
+    """What a task must offer to render scenes of several objects from the attributes of the objects.
 
     Example::
 

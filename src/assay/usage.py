@@ -19,8 +19,8 @@ class Usage:
     """**Attributes:**
 
     - `usage`: for every part in order, the number of combinations with each of its values.
-    - `components`: connected groups of (part, value), joined by occurring in one combination. Values that never occur are in
-      none. The absence of a graded part joins nothing.
+    - `components`: groups of (part, value) pairs. Two pairs are in one group if they occur in one combination, or are linked
+      by a chain of such pairs. Pairs that never occur are in no group, and the absence of a graded part links nothing.
     - `unused`: the (part, value) pairs that never occur, by name.
     """
 
@@ -35,7 +35,9 @@ class Usage:
 
 
 def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
-    """Usage of combinations whose columns are value indices of `parts`.
+    """Which values of the parts occur, and how combinations link them.
+
+    **Arguments:** `combinations`: a row for each combination and a column for each part, with indices of values.
 
     Example::
 

@@ -209,7 +209,7 @@ def test_too_few_units_are_not_enough_data(num):
     measure = measured(Short())
     assert measure.value is measure.interval is None
     assert measure.nulls == ()
-    assert measure.note == f"not enough data: {counted(num, 'combination')}, and plain score needs 5"
+    assert measure.note == f'not enough data: {counted(num, "combination")}, and "plain score" needs 5'
     assert not run(Short(), subject(), TASK, effort="quick").findings()
 
 

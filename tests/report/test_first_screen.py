@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -12,12 +13,12 @@ from assay.report.first_picture import first_picture
 from assay.report.page import report_html
 from assay.report.summary import summary_text
 from assay.verdict import answered, judge, next_step
-from assay.verdict.answers import QUESTIONS
-from assay.verdict.words import UNSEEN
+from assay.verdict.answers import QUESTIONS, Novel
+from assay.verdict.words import UNSEEN, power
 
 
 def words_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</(style|script)>|<[^>]+>", " ", html, flags=re.DOTALL))
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<(style|script).*?</(style|script)>|<[^>]+>", " ", html, flags=re.DOTALL)))
 
 
 def in_order(text, *words):
@@ -63,17 +64,29 @@ def test_what_was_measured_needs_no_such_warning(examples):
 
 def test_the_smallest_difference_and_how_many_more_would_halve_it(estimated):
     novel = estimated.verdict.novel
-    told = f"detect a difference of {novel.detectable:.3f} with power .8; {novel.more} more would halve that"
+    told = f"A difference of {novel.detectable:.3f} from a fixed value, such as the best null, would be detected with power .8"
     assert told in words_of(report_html(estimated))
     assert novel.more > 0
+
+
+def test_where_all_combinations_agree_it_is_a_share_of_failures():
+    right = Novel(because="", basis="measured", value=1.0, combinations=51, detectable=0.0311, more=51)
+    share = "a failure on a share of 0.0311 of {}all novel combinations would show at least once on these 51 with power .8"
+    assert power(right) == f"{share.format('')}; 51 more would halve that"
+    assert share.format("the composed states of ") in power(replace(right, basis="estimated"))
+    assert power(replace(right, value=0.0)) == "", "all of them failed"
+    assert power(replace(right, value=0.0, more=153)).startswith("a difference of 0.0311"), (
+        "a lower bound of states that differ"
+    )
+    assert power(replace(right, detectable=None)) == ""
 
 
 def test_where_the_parts_are_combined_and_each_part(estimated):
     text = words_of(report_html(estimated))
     between = "The parts are combined between cut 2 (layers.0) and cut 3 (layers.1)"
-    in_order(text, between, "Calls between the two cuts: relu#2.")
-    assert "Part i is carried from cut 0 (embed) on." in text
-    assert "Part j is not found." in text
+    in_order(text, between, "Operations between the two cuts: relu#2.")
+    assert 'Part "i" can be exchanged alone from cut 0 (embed) on.' in text
+    assert 'Part "j" cannot be exchanged alone.' in text
 
 
 def test_the_call_that_combines_is_named_where_the_picture_is_pointed_at(estimated):
@@ -173,8 +186,8 @@ def test_evidence_without_curves_has_no_first_picture(examples):
         ({"evidence": []}, "What was not tested"),
         ({"evidence": [], "unlearned": "it scores 0.1"}, "train it"),
         ({"evidence": [], "unreliable": "passes differ"}, "repeatable"),
-        ({"c": 0.0, "breaks": "the combining"}, "points of C"),
-        ({"e": 0.0, "breaks": "the way in"}, "points of E"),
+        ({"c": 0.0, "breaks": "the combining"}, "point of C"),
+        ({"e": 0.0, "breaks": "the way in"}, "point of E"),
         ({}, "audit at level 2"),
     ],
     ids=range(6),

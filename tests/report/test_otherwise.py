@@ -31,9 +31,9 @@ def test_a_finding_and_what_is_none_are_told_by_the_rule_of_findings(examples, s
     found = findings([system])
     assert [measure.key for measure in found] == ["seen_score"]
     by_label = told(examples, system)
-    assert "It is a finding against shuffled targets" in by_label["seen score"]
+    assert "This measure is a finding against shuffled targets" in by_label["seen score"]
     assert "above .050 it would be no finding." in by_label["seen score"]
-    hardest = "It is no finding against nearest trained example (mean 0.11"
+    hardest = "This measure is no finding against nearest trained example (mean 0.11"
     assert hardest in by_label["novel score"]
     assert "at most .050 would make it a finding." in by_label["novel score"]
     assert "Corrected for 2 headline measures of this audit, this p is .31" in by_label["novel score"]
@@ -43,7 +43,7 @@ def test_a_null_that_does_not_count_is_not_what_it_must_beat(examples, system):
     seen, novel, *rest = system.measures
     nulls = tuple(replace(null, counts=null.name != "nearest trained example") for null in novel.nulls)
     changed = replace(system, measures=(seen, replace(novel, nulls=nulls), *rest))
-    assert "It is a finding against shuffled targets" in told(examples, changed)["novel score"]
+    assert "This measure is a finding against shuffled targets" in told(examples, changed)["novel score"]
 
 
 def test_without_a_p_it_is_none_whatever_its_value(examples):
@@ -57,7 +57,7 @@ def test_the_effect_that_units_could_show(examples):
     measure = examples.measure("score", 0.5, nulls=[examples.null("chance", 0.1)], repeats=(0.0, 1.0) * 20, bounds=(0.0, 1.0))
     seen = detectable_departure(measure.repeats, bounds=(0.0, 1.0))
     assert power(measure).startswith(f"40 combinations would have shown a difference of {seen.size:.3f} with power .8; 120")
-    assert power(replace(measure, repeats=(1.0,) * 40)).endswith("40 more would halve this difference.")
+    assert power(replace(measure, repeats=(1.0,) * 40)).endswith("40 more would halve this share.")
     assert power(replace(measure, repeats=(1.0,) * 40, bounds=None)) == "", "nothing says how far a unit may lie off"
     assert power(replace(measure, repeats=(1.0,))) == power(replace(measure, repeats=())) == ""
 

@@ -244,14 +244,14 @@ def exchanged(right: int, where: str, of: int = 100) -> Measure:
 def test_copies_are_found_where_an_effect_works_in_its_own_context_and_not_in_others(same, other, answer):
     sharing = judge([in_contexts(exchanged(same, "the same context"), exchanged(other, "other contexts"))]).sharing
     assert sharing.answer == answer
-    assert "i exchanged by an effect from other values of j" in sharing.because
+    assert "if i is exchanged by an effect measured beside other values of j" in sharing.because
 
 
 def test_that_each_part_is_one_thing_is_never_said():
     assert judge([inside(c_of(100))]).sharing.answer == "not resolved"
     both = exchanged(100, "the same context"), exchanged(100, "other contexts")
     found = judge([in_contexts(*both)]).sharing
-    assert (found.answer, "no copies were found" in found.because) == ("not resolved", True)
+    assert (found.answer, "no copies by context were found" in found.because) == ("not resolved", True)
     alone = judge([in_contexts(None, exchanged(0, "other contexts"))]).sharing
     assert alone.answer == "not resolved", "without its own context an effect may be told from too few examples"
 
@@ -304,7 +304,7 @@ def test_where_neither_agrees_nothing_is_known():
     """Wrong from their state and answered otherwise: such inputs may be right."""
     novel = judge([inside(*paired([0.0] * 100, [0.0] * 100), breaks="the combining")]).novel
     assert novel.answer == "not resolved"
-    assert "so that 0 to 1.00 of the novel combinations can be right" in novel.because
+    assert "so that a share of 0 to 1.00 of the novel combinations can be right" in novel.because
 
 
 def test_of_real_numbers_no_bound_follows():

@@ -92,7 +92,7 @@ def test_a_memoriser_composes_not_even_in_part(level):
 
 def test_every_number_of_the_sentence_is_one_that_was_measured():
     verdict = judged("memoriser")
-    for told in ("score 0 [", "trained ones score 1.00 [", "right on 0 ["):
+    for told in ("score 0 [", "trained ones score 1.00 [", "right on a share of 0 ["):
         assert told in verdict.sentence
 
 

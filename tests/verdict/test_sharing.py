@@ -102,7 +102,9 @@ def test_an_answer_needs_all_orbits_and_all_layers(shared, least, most, answer):
 def test_one_thing_needs_inputs_in_common(enters, half):
     found = judge([responses(40, 0.8, 1.0, enters=enters, half=half)]).sharing
     assert found.answer == "not resolved"
-    assert ("as in a table with an entry for each" if enters < 0.15 else "40 orbits are too few") in found.because
+    assert (
+        "as in a table with an entry for each" if enters < 0.15 else "that of the cosine of inputs includes 0.15"
+    ) in found.because
     assert judge([responses(0, 0.0, 0.1, enters=enters)]).sharing.answer == "copies by context", "copies need no such thing"
 
 
@@ -110,7 +112,7 @@ def test_one_thing_needs_inputs_in_common(enters, half):
 def test_the_reason_is_the_number_of_orbits_where_only_the_interval_is_too_wide(planted):
     found = judge([planted]).sharing
     assert found.answer == "not resolved"
-    assert "20 orbits are too few" in found.because
+    assert "20 orbits are too few for narrow intervals: that of the share includes 0." in found.because
     assert "neither one shared thing" not in found.because
 
 
@@ -152,16 +154,16 @@ def test_reasons_of_both_instruments_are_told_and_nothing_where_they_disagree():
     assert "disagree" in against.because
     assert judge([exchanging, responses(20, 0.4, 1.0)]).sharing.answer == "copies by context"
     few = Evidence(instrument="fracture", question="?", summary="", not_enough="3 orbits")
-    assert judge([few]).sharing.because == "3 orbits; recombination was not run"
+    assert judge([few]).sharing.because == "3 orbits. Recombination was not run"
     other = replace(few, instrument="subgraphs", not_enough="")
     assert judge([other]).sharing.because == "neither recombination nor fracture, which answer it, was run"
     failed = judge([nothing], failed=[Failed(instrument="fracture", reason="it broke off.")]).sharing
-    assert failed.because.endswith("fracture failed: it broke off")
+    assert failed.because.endswith("Fracture failed: it broke off")
     without = replace(one, measures=one.measures[:1])
     assert judge([without]).sharing.answer == "not resolved"
-    assert judge([replace(one, measures=())]).sharing.because == "no regularity was read; recombination was not run"
+    assert judge([replace(one, measures=())]).sharing.because == "no regularity was read. Recombination was not run"
     alone = judge([], failed=[Failed(instrument="fracture", reason="it broke off.")]).sharing
-    assert alone.because == "fracture failed: it broke off; recombination was not run"
+    assert alone.because == "fracture failed: it broke off. Recombination was not run"
 
 
 def test_several_contexts_are_one_thing_only_together():

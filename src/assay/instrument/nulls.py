@@ -100,7 +100,7 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
 
 
 def _short(metric: Metric, num: int) -> str:
-    return f"{counted(num, metric.of)}, and {metric.title} needs {metric.least}"
+    return f'{counted(num, metric.of)}, and "{metric.title}" needs {metric.least}'
 
 
 def _gain(own: Values, untrained: Sequence[Values], sign: int = 1) -> Gain | None:

@@ -58,11 +58,11 @@ def run(
     **Arguments:**
 
     - `seed`: random seed. The same seed gives the same bytes, whatever `jobs` is.
-    - `jobs`: number of processes in which copies and references are read.
-    - `subject`: a network or, for an instrument that reads them, `assay.predictions.Predictions`, which have no copies.
-    - `references`: further networks by name, such as a dense twin or another seed, each read like the first. Each is a null of
-      every metric that it has.
-    - `warnings`: those of `with_running` if the caller has already applied it to the subject; None applies it here.
+    - `jobs`: number of processes in which the untrained copies of the network and the `references` are read.
+    - `subject`: a network, or a file of answers (`assay.predictions.Predictions`, without copies).
+    - `references`: further networks by name, such as a dense twin or another seed, each read like the first. Each is a null
+      of all measures that it has too.
+    - `warnings`: None, or what `with_running` returned beside the subject if the caller has called it before.
 
     **Raises:** `AssayError` for an effort without a budget, and for an instrument that changes the network's weights, which are
     restored; any exception of the instrument.

@@ -69,7 +69,7 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
 
     **Arguments:**
 
-    - `audits`: 1 to 50, in the order of the columns. From four on the page has a sortable table with a row for each.
+    - `audits`: 1 to 50, in the order of the columns. With four or more, the page also has a sortable table, a row for each.
     - `title`, `intro`: of the page; `intro` is a paragraph of plain text on where the networks come from.
 
     **Returns:** the path of `comparison.html`.

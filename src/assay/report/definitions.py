@@ -9,28 +9,25 @@ _LOST = "The loss of {} when the states of the site are set to their mean"
 DEFINITIONS: Mapping[str, str] = {
     "seen_score": "The network's mean score on combinations that occur in training.",
     "novel_score": "Mean score on novel combinations outside 1-coverage: no exchange of equivalents gives a trained one.",
+    "novel_score_by_unfamiliar_pairs": "The novel score by the number of pairs of values that no trained combination holds.",
     "generalisation_gap": "The score on seen combinations minus that on novel ones.",
     "novel_from_state": (
-        "C: at a cut, the state of a novel combination outside 1-coverage is composed from trained ones, as their mean plus"
-        " the effect of each part (form sum), or as a trained state plus the difference of effects (form shift; part: of "
-        "one part only). C is the share of combinations for which the rest of the network answers this state as declared. "
-        "It estimates the novel score if novel inputs lead to such states."
+        "C: the share of novel combinations outside 1-coverage whose composed state gets the declared answer from the rest of "
+        "the network. The state is the mean of trained ones plus the effect of each part (form sum), or a trained state plus "
+        "differences of effects (form shift; part: of one part). C estimates the novel score if novel inputs lead to it."
     ),
-    "novel_from_first_state": (
-        "C at the first cut that passes the rule of the headline cut, so for the largest part of the network behind a cut. "
-        "It is the estimate where no novel inputs are given."
-    ),
+    "novel_from_first_state": "C at the first additive cut. It is the estimate where no novel inputs are given.",
     "novel_from_state_by_kind": "C for synonyms of trained combinations, and for novel ones inside 1-coverage.",
     "novel_from_state_by_exchanges": "C by the number of exchanges between trained combinations that give the novel one.",
     "seen_from_effect_in_context": (
-        "Cs where one part of a trained state is exchanged by an effect measured beside one value of another part: the "
-        "value that the state itself has (same context), or a different one (other contexts). If all contexts share one "
-        "code of the part both work; with a copy for each context the latter fails."
+        "Cs where one part of a trained state is exchanged by an effect that was measured beside one value of another part, "
+        "the context. This is the value that the state itself has (same context), or a different one (other contexts). If all "
+        "contexts share one code of the part, both work; if each context has a code of its own, the second fails."
     ),
-    "seen_from_state": "Cs: the same as C for held-out trained combinations.",
+    "seen_from_state": "Cs: the share of held-out trained combinations whose composed state gets the declared answer.",
     "seen_as_state": "Es: the share of held-out trained inputs that are answered like the state composed for them.",
     "novel_as_state": "E, the way in: the share of novel inputs that are answered like the state composed for them.",
-    "novel_both": "P: the share of novel inputs that are answered like the state composed for them, and correctly.",
+    "novel_both": "P: the share of novel inputs that are answered correctly, and like the state composed for them.",
     "novel_from_state_by_labels": "C, on combinations whose answers are known only from the labels of novel inputs.",
     "novel_constructed_input": (
         "C at a cut that is an affine image of the input. It is the answer to a composed input, which is behaviour."
@@ -39,25 +36,25 @@ DEFINITIONS: Mapping[str, str] = {
         "The share of the first-order changes of the outputs, over all weights, that respects the declared regularity, such as "
         "a symmetry. Units are on a common scale (the balanced gauge): rescaling or rotating them changes nothing."
     ),
-    "coherence_of_weights": "Coherence with all weights as they are.",
+    "coherence_of_weights": "Coherence without the common scale: all weights are read as they are.",
     "sharing": (
         "An orbit is a set of examples that the declared regularity maps to each other, such as examples that differ in one "
         "part alone. Sharing is the share of orbits whose examples respond alike to small changes of the weights (mean cosine "
         "over all layers above a quarter)."
     ),
-    "entanglement": "Over how many declared parts a weight acts: 0 for one, 1 for all alike.",
-    "lateralisation": "How far the weights into a unit act on one side of the orbits alone, from 0 to 1.",
+    "entanglement": "Over how many declared parts a weight acts: 0 if it acts on one, 1 if on all of them alike.",
+    "lateralisation": "How far the weights into a unit act on one side of the orbits alone: 0 if on all alike, 1 if on one.",
     "dimensions": "The number of principal axes that hold 99 % of the variance of the hidden states.",
-    "predictability": "Held-out R2 of a unit from the other units of its layer.",
-    "decodability_of_parts": "Held-out R2 of a linear probe for the declared parts, at the best layer.",
+    "predictability": "R2 on held-out examples of predicting a unit from the other units of its layer.",
+    "decodability_of_parts": "R2 on held-out examples of a linear probe for the declared parts, at the best layer.",
     "contexts_least": (
-        "The context is the part that the regularity exchanges. The cosine of the responses for two of its values, for the two "
-        "values and the layer that are least alike: near 0 where one of them has weights of its own."
+        "The context is the part that the regularity exchanges. For two of its values, the responses of a layer's weights have "
+        "a cosine. This is the lowest over values and layers: it is near 0 if a value has weights of its own in some layer."
     ),
-    "contexts_most": "The same for the two values and the layer that are most alike: near 0 where no layer is shared by both.",
+    "contexts_most": "The highest of these cosines: it is near 0 if two values of the context share no layer.",
     "contexts_entering": (
-        "The least cosine of two values of the context in any layer, with centred inputs and without weighting by the "
-        "outgoing weights: near 0 where a table has an entry for each, whatever its content."
+        "The lowest cosine for two values of the context in any layer, computed with centred inputs and not weighted by the "
+        "outgoing weights. It is near 0 if the layer has an entry for each value, as a table does, whatever the entry holds."
     ),
     "decodability_gain": (
         "The accuracy of a linear probe for the value of a part, on combinations held out from its fit, minus that in "

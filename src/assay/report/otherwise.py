@@ -36,6 +36,10 @@ def power(measure: Measure) -> str:
     if seen is None:
         return ""
     units = counted(len(measure.repeats), measure.unit_of)
+    if measure.bounds and len(set(measure.repeats)) < 2:
+        share = number(seen.size / (measure.bounds[1] - measure.bounds[0]))
+        shown = f"All {units} have one value. If a share of {share} of all such had another, one would show it with power .8"
+        return f"{shown}; {seen.more_units:,} more would halve this share."
     shown = f"{units} would have shown a difference of {number(seen.size)} with power .8"
     return f"{shown}; {seen.more_units:,} more would halve this difference."
 
@@ -44,14 +48,18 @@ def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
     counting = [null for null in measure.nulls if null.counts and null.values]
     without = [null.name for null in counting if null.p is None]
     if not counting:
-        return "It is no finding, since no null counts."
+        return "This measure is no finding, since no null counts."
     if id(measure) not in adjusted:
         names = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'}"
-        return f"It cannot be a finding: {names} too few repeats for a p."
+        return f"This measure cannot be a finding: {names} too few repeats for a p."
     hardest = max(counting, key=lambda null: null.p or 0.0)
     p = adjusted[id(measure)]
     against = f"{hardest.name} (mean {mean_of(hardest)}, p {p_value(hardest.p)}), the null with the largest p"
     corrected = f"Corrected for {counted(num, 'headline measure')} of this audit, this p is {p_value(p)}"
     if p <= FINDING_LEVEL:
-        return f"It is a finding against {against}. {corrected}; above {p_value(FINDING_LEVEL)} it would be no finding."
-    return f"It is no finding against {against}. {corrected}; at most {p_value(FINDING_LEVEL)} would make it a finding."
+        return (
+            f"This measure is a finding against {against}. {corrected}; above {p_value(FINDING_LEVEL)} it would be no finding."
+        )
+    return (
+        f"This measure is no finding against {against}. {corrected}; at most {p_value(FINDING_LEVEL)} would make it a finding."
+    )

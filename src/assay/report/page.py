@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 MAX_PANELS = 8  # panels shown; the rest is folded
 MAX_TABLE_ROWS = 200
+ON_FEWER = re.compile(r", on [\d,]+ of [\d,]+ units$")  # at the end of how a null was made; differs between measures
 
 
 @checked
@@ -239,7 +240,7 @@ def section_of(
         "families": [_family(family, levels=levels) for family in families],
         "num_in_families": len(in_families),
         "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
-        "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
+        "nulls": [*dict.fromkeys((one.name, ON_FEWER.sub("", one.how)) for item in evidence.measures for one in item.nulls)],
         "definitions": defined(evidence.measures),
         "method": f"assay instruments {evidence.instrument}" if levels else "",
         "otherwise": other,

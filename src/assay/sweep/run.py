@@ -74,7 +74,7 @@ def _score_text(value: float | None) -> str:
 def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Shown = "bar") -> Sweep:
     """Train and audit every cell of the plan that `out` does not hold yet, and write `results.csv`.
 
-    An interrupted sweep is continued by the same call. On the CPU results do not depend on the engine, the number of processes
+    An interrupted sweep is continued by the same call. On the CPU, results do not depend on the engine, the number of processes
     or interruptions, since the plan determines which cells are trained together.
 
     **Arguments:**

@@ -22,8 +22,8 @@ def fit(
     progress: Callable[[str, float], None] = lambda doing, done: None,
     log: Log = no_log,
 ) -> TrainingRecord:
-    """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. If the model is
-    in training mode when it is given, its submodules keep their modes while it is trained.
+    """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. One given in
+    evaluation mode is set to training mode first, submodules included; in one given in training mode these keep theirs.
 
     With a `directory` training continues from the checkpoint there and writes new ones. On the CPU an interrupted run ends with
     the same weights, bit for bit, as an uninterrupted one. Random draws of the model, such as dropout, depend on the seed of

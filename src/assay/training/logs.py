@@ -29,18 +29,18 @@ def no_log(step: int, values: Mapping[str, float]) -> None:
 
 @contextmanager
 def tensorboard(folder: Path | str) -> Iterator[Log]:
-    """A callback that writes an event file into a folder, for TensorBoard (`pip install tensorboard`).
+    """Context with a callback that writes an event file into a folder, for TensorBoard. The callback is the `log` of `train`.
 
-    **Raises:** `AssayError` where it is not installed.
+    **Raises:** `AssayError` where TensorBoard is not installed (`pip install tensorboard`).
 
     Example::
 
+        >>> from pathlib import Path
         >>> from assay.training import tensorboard
         >>> with tensorboard("runs/logs/first") as log:
         ...     run = assay.train("modular-addition:p=7", out="runs/first", config={"steps": 5}, log=log, progress=None)
-        Traceback (most recent call last):
-            ...
-        assay.errors.AssayError: logging to tensorboard needs the package. Next: pip install tensorboard.
+        >>> len(list(Path("runs/logs/first").glob("events*")))
+        1
     """
     writer = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder))
     try:
@@ -56,7 +56,7 @@ def tensorboard(folder: Path | str) -> Iterator[Log]:
 
 @contextmanager
 def trackio(project: str, name: str | None = None) -> Iterator[Log]:
-    """A callback that logs to trackio (`pip install trackio`), which keeps a local database and shows it in a browser.
+    """Context with a callback that logs to trackio (`pip install trackio`), which keeps a database and shows it in a browser.
 
     **Raises:** `AssayError` where it is not installed.
 

@@ -134,7 +134,8 @@ def _estimated(item: Evidence | None) -> Novel | None:
         right, at = early, f"{cut_named(str(item.settings.get('first_cut')))}, the first additive cut"
     assert right.value is not None
     assert right.interval is not None
-    text = f"at {at}, composed states of novel combinations are answered right on {with_interval(right.value, right.interval)}"
+    text = f"at {at}, composed states of {right.units} novel combinations are answered right on a share of "
+    text += with_interval(right.value, right.interval)
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
         *(floor_of(one) for one in (headline, right)),
@@ -142,10 +143,9 @@ def _estimated(item: Evidence | None) -> Novel | None:
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
-        text += f" of {right.units}"
         estimate = Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated", assumption=REACHED)
         return _with_power(estimate, right)
-    text += f" of {right.units}, and novel inputs are answered like these states on {with_interval(same.value, same.interval)}"
+    text += f", and novel inputs are answered like these states on a share of {with_interval(same.value, same.interval)}"
     if item.settings.get("one_best") is False:  # for real-valued outputs disagreement implies no bound on the score
         if answer == "works" and same.interval.low < WORKS:
             answer, why = "not resolved", "so that novel inputs may score anything"
@@ -163,7 +163,7 @@ def _estimated(item: Evidence | None) -> Novel | None:
     else:
         answer, why = (
             "not resolved",
-            f"so that {number(least.low)} to {number(most.high)} of the novel combinations can be right",
+            f"so that a share of {number(least.low)} to {number(most.high)} of the novel combinations can be right",
         )
     estimate = _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
@@ -251,10 +251,10 @@ def _rates(item: Evidence, cut: str) -> str:
         if (measure := of_sum(item.measures, key)) and measure.value is not None
     }
     right = " and ".join(f"{text[key]} of {what}" for key, what in _RIGHT.items() if key in text)
-    told = [f"composed states are answered right on {right}"] if right else []
+    told = [f"composed states are answered right on a share of {right}"] if right else []
     if _ALIKE in text:
-        told.append(f"novel inputs are answered like their composed states on {text[_ALIKE]}")
-    return f"at {cut_named(cut)}, {'; '.join(told)}"
+        told.append(f"novel inputs are answered like their composed states on a share of {text[_ALIKE]}")
+    return f"at {cut_named(cut)}, the last additive cut, {'; '.join(told)}"
 
 
 _RIGHT = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from assay.display import with_interval
 from assay.evidence import Evidence, Measure
-from assay.instruments.fracture.answer import of_context
+from assay.instruments.fracture.answer import in_sentences, of_context
 from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import Sharing
 from assay.verdict.numbers import WORKS, floor_of
@@ -26,7 +26,7 @@ def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing
         return exchanged
     responding = _responding(found["fracture"]) if "fracture" in found else Sharing(because=why["fracture"])
     reasons = [exchanged.because, responding.because]
-    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))  # resolved answers come first
+    both = in_sentences(reasons if "recombination" in asked else reasons[::-1])  # resolved answers come first
     answers = {one.answer for one in (exchanged, responding)} - {"not resolved"}
     if len(answers) > 1:
         return Sharing(because=f"two instruments disagree: {both}")
@@ -59,12 +59,13 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
     least = (
-        f"{part} exchanged by an effect from other values of {context} gives the right answer on {_interval_text(each[OTHER])}"
+        f"if {part} is exchanged by an effect measured beside other values of {context}, the answer is right on a share of "
+        f"{_interval_text(each[OTHER])}"
     )
-    own = f", by the effect from the same value on {_interval_text(each[SAME])}" if SAME in each else ""
+    own = f", and by an effect measured beside the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {at}, {least}{own}")
-    return Sharing(because=f"no copies were found at {at}: {least}{own}; copies behind this cut would look like combining")
+    return Sharing(because=f"no copies by context were found: at {at}, {least}{own}. Behind it they would look like combining")
 
 
 def _works(measure: Measure) -> bool:
@@ -93,7 +94,7 @@ def _responding(item: Evidence) -> Sharing:
         len(in_context) == len(answers) or in_context[0].answer != "one shared thing"
     ):
         return in_context[0]
-    return Sharing(because="; ".join(one.because for one in answers))
+    return Sharing(because=in_sentences([one.because for one in answers]))
 
 
 def _of_context(item: Evidence, shared: Measure) -> Sharing:

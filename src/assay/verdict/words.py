@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from assay.display import number
-from assay.instruments.fracture.answer import COPIES, ONE
+from assay.instruments.fracture.answer import ALIKE, COPIES, ENTERS, ONE
 from assay.instruments.recombination.rules import cut_named
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
 from assay.verdict.numbers import ABOVE_NULL, WORKS
@@ -28,18 +28,18 @@ _SHARED: Mapping[str, str] = {
 RULES: Mapping[str, str] = {
     NOVEL: f"It works if the whole interval lies above the best null and at or above {WORKS:g} times the score on trained "
     f"combinations (for an estimate, at or above {WORKS:g}). It does not work if the whole interval ends at most "
-    f"{ABOVE_NULL:g} above the best null. It works on some if the whole interval lies between the best null and the first of "
-    "these bounds. Anything else is not resolved.",
+    f"{ABOVE_NULL:g} above the best null. It works on some if the whole interval lies above the best null and "
+    f"below {WORKS:g} times that score (for an estimate, below {WORKS:g}). Anything else is not resolved.",
     COMBINING: "The composed state of a combination is the mean state plus the effects of its parts, estimated on trained "
-    "inputs; it replaces the state of an input. The combining breaks if composed states of novel combinations are answered "
-    f"wrongly (right on less than {WORKS:g}). The way in breaks if novel inputs are answered otherwise than their composed "
-    f"states (alike on less than {WORKS:g}, and on less than these states are right). Nothing breaks if both shares are at "
-    f"least {WORKS:g}. Each must hold for the whole interval, else the answer is not resolved.",
+    "inputs; it replaces the state of an input. Two shares of novel combinations decide: C, on which the composed state is "
+    f"answered right, and E, on which the input is answered like it. The combining breaks if C is below {WORKS:g}. The way in "
+    f"breaks if E is below {WORKS:g} and below C. Nothing breaks if both are at least {WORKS:g}. Each must hold for the whole "
+    "interval, else the answer is not resolved.",
     SHARING: "There are copies by context if the effect of a part, estimated beside one value of another part, gives the "
     f"right answer beside that value ({WORKS:g} or more) and not beside others. Where the responses of all weights are "
-    f"measured: one shared thing if more than {ONE:g} of the orbits (sets of examples that differ in the context alone) "
-    f"respond as one, copies if fewer than {COPIES:g} do. Each must hold for the whole interval, else the answer is not "
-    "resolved.",
+    f"measured, the orbits count (sets of examples that differ in the context alone). There is one shared thing if more than "
+    f"{ONE:g} of them respond as one and all cosines are above {ALIKE:g} ({ENTERS:g} for inputs of layers); copies if fewer "
+    f"than {COPIES:g} do and all are below {ALIKE:g}. Each must hold for the whole interval, else the answer is not resolved.",
 }
 """The rule of each answer in brief; docs/methods/verdict.md has the full rules."""
 
@@ -75,7 +75,8 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
     basis = f", {novel.basis}" if novel.basis != "nothing" else ""
     carried = tuple(
-        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {cut_named(cut)} on"
+        f'part "{part}" '
+        + ("cannot be exchanged alone" if cut == "not found" else f"can be exchanged alone from {cut_named(cut)} on")
         for part, cut in combining.carried.items()
         if cut != "not enough data"
     )
@@ -93,7 +94,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
             f"{where(combining)}; {broken(combining)}",
             combining.because,
             combining.answer != "not resolved",
-            after=(*([f"calls between the two cuts: {combining.calls}"] if combining.calls else []), *carried),
+            after=(*([f"operations between the two cuts: {combining.calls}"] if combining.calls else []), *carried),
         ),
         Answered(SHARING, sharing.answer, sharing.because, sharing.answer != "not resolved"),
     )
@@ -107,9 +108,9 @@ def next_step(verdict: Verdict) -> str:
     if verdict.unlearned:
         return "train it until it answers trained combinations, then audit again"
     if verdict.combining.answer == "the combining":
-        return "open points of C in the curves: these combinations are answered wrongly inside"
+        return "click a point of C in the curves to see which combinations fail inside"
     if verdict.combining.answer == "the way in":
-        return "open points of E in the curves: these inputs miss their composed states"
+        return "click a point of E in the curves to see which inputs miss composed states"
     if novel.answer == "not resolved":
         more = f"test {novel.more:,} more novel combinations, which halves the smallest difference that would be seen"
         return more if novel.more else "see What was not tested for what is missing"
@@ -124,20 +125,22 @@ def assumption(novel: Novel) -> str:
 
 
 def power(novel: Novel) -> str:
-    """Sentence on the smallest detectable difference."""
-    if novel.detectable is None:
+    """Sentence on the smallest detectable share of failures where all combinations agree, else on the smallest difference."""
+    agree = novel.more == novel.combinations
+    if novel.detectable is None or (agree and not novel.value):
         return ""
-    return (
-        f"these {novel.combinations} combinations detect a difference of {number(novel.detectable)} with power .8; "
-        f"{novel.more} more would halve that"
-    )
+    size, of = number(novel.detectable), "" if novel.basis == "measured" else "the composed states of "
+    told = f"{size} from a fixed value, such as the best null, would be detected with power .8 on these {novel.combinations}"
+    if agree:
+        told = f"{size} of {of}all novel combinations would show at least once on these {novel.combinations} with power .8"
+    return f"a {'failure on a share' if agree else 'difference'} of {told}; {novel.more} more would halve that"
 
 
 def beside(novel: Novel, estimate: Novel | None) -> str:
     """Sentence on the estimate where novel combinations were measured."""
     if novel.basis != "measured" or estimate is None or estimate.basis != "estimated":
         return ""
-    return f"estimated from inside, it is {headline_of(estimate)}: {estimate.because}"
+    return f"estimated from inside alone, it would be {headline_of(estimate)}: {estimate.because}"
 
 
 def broken(combining: Combining) -> str:

@@ -50,8 +50,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     assert most.interval is not None
     assert enters.interval is not None
     because = (
-        f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one ({_null(shared)}), and "
-        f"responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
+        f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one (best null: {_null(shared)}). "
+        f"The responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
     )
     as_one = shared.interval.low > ONE and least.interval.low > ALIKE
     if as_one and enters.interval.low > ENTERS:
@@ -60,12 +60,21 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
         return OfContext("copies by context", because)
     if _at(shared) > ONE and _at(least) > ALIKE and _at(enters) <= ENTERS:
         return OfContext(
-            because=f"{because}: outputs respond alike, but in some layer the inputs for two values of {context} have little "
+            because=f"{because}. Outputs respond alike, but in some layer the inputs for two values of {context} have little "
             f"in common (a cosine of {_told(enters)}), as in a table with an entry for each"
         )
-    if (_at(shared) > ONE and _at(least) > ALIKE) or (_at(shared) < COPIES and _at(most) < ALIKE):
-        return OfContext(because=f"{because}: {shared.units} orbits are too few, since an interval extends beyond its bound")
-    return OfContext(because=f"{because}: neither one shared thing in every layer nor copies in every layer")
+    if _at(shared) > ONE and _at(least) > ALIKE:
+        bounds = [(shared, ONE, "the share"), (least, ALIKE, "the lowest cosine"), (enters, ENTERS, "the cosine of inputs")]
+    elif _at(shared) < COPIES and _at(most) < ALIKE:
+        bounds = [(shared, COPIES, "the share"), (most, ALIKE, "the highest cosine")]
+    else:
+        return OfContext(because=f"{because}. That is neither one shared thing in every layer nor copies in every layer")
+    wide = [
+        f"that of {name} includes {at:g}"
+        for one, at, name in bounds
+        if one.interval and one.interval.low <= at <= one.interval.high
+    ]
+    return OfContext(because=f"{because}. {shared.units} orbits are too few for narrow intervals: {' and '.join(wide)}")
 
 
 def _why_not(name: str, context: object, num: object, values: object, regular: object) -> str:
@@ -93,6 +102,11 @@ def why_not_read(settings: Mapping[str, object]) -> str:
         told = number(carried) if isinstance(carried, float) else "an unknown share"
         return f"{told} of the variance of an output depends on weights that are not read, or on a layer with constant outputs"
     return ""
+
+
+def in_sentences(reasons: Sequence[str]) -> str:
+    """Reasons as sentences, the first one as it is."""
+    return ". ".join([*reasons[:1], *(f"{one[:1].upper()}{one[1:]}" for one in reasons[1:])])
 
 
 def _at(measure: Measure) -> float:

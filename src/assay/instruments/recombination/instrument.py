@@ -213,7 +213,7 @@ def _values(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
                     if len(rate.units) >= metric.least
                     else (),
                     note=_note(metric, len(rate.units)),
-                    copies_how="at a cut chosen by the same rule, or at the network's where none passes it",
+                    copies_how=f"each {_CUT}",
                 )
             have = {metric.key for metric, _, _ in rated}
             if EFFECT in recipe.about or (depth is None and (k, r) != (0, 0)):
@@ -246,14 +246,14 @@ def _why_not(data: RecombinationDraw, letter: str, found: NetworkCurves, resolve
 def _note(metric: Metric, count: int) -> str:
     if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND, BY_EXCHANGES):
         return ""
-    return f"{count} combinations, which would show a failure on {detectable_share(count):.2%} of them with power .8"
+    share = f"{detectable_share(count):.2%}"
+    return f"{count} combinations; if the network fails on {share} of all such, at least one shows it with power .8"
 
 
+_CUT = "at its own last additive cut, or where it has none at that of the network under test"
 _HOW = {
-    SCRAMBLED: "values of parts assigned to the combinations at random; the cut is chosen by the same rule, or is the "
-    "network's where none passes it",
-    RANDOM: "effects rotated into random directions within the span of the states, with their lengths and angles kept; the "
-    "cut is chosen by the same rule, or is the network's where none passes it",
+    SCRAMBLED: f"values of parts assigned to the combinations at random; read {_CUT}",
+    RANDOM: f"effects rotated into random directions within the span of the states, lengths and angles kept; read {_CUT}",
 }
 
 

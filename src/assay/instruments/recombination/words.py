@@ -108,15 +108,17 @@ def _summary(
         where = f" Parts are combined between {last} and {first} ({named})."
     if at is None:
         return f"Not resolved: {no_headline_cut(found)}.{where}"
-    rates = {"Cs": at_headline(at, CS), "C": c, "E": e}
-    named_rates = [f"{name} {number(rate) if rate is not None else 'not known'}" for name, rate in rates.items()]
+    seen, novel, alike = ("not known" if rate is None else number(rate) for rate in (at_headline(at, CS), c, e))
     verdict = {
-        "the combining": "what breaks there is the combining",
-        "the way in": "what breaks there is the way in",
-        "nothing found": "nothing was found to break there",
-        "not resolved": "whether anything breaks there is not resolved",
+        "the combining": "What breaks is the combining, behind this cut",
+        "the way in": "What breaks is the way in, before this cut",
+        "nothing found": "Nothing was found to break",
+        "not resolved": "Whether anything breaks is not resolved",
     }[breaks]
-    return f"At {cut_named(label(at.cut))}: {', '.join(named_rates)}; {verdict}.{where}"
+    return (
+        f"At {cut_named(label(at.cut))}, the share of composed states answered right is {seen} on trained combinations (Cs), "
+        f"{novel} on novel ones (C); the share of novel inputs answered like these is {alike} (E). {verdict}.{where}"
+    )
 
 
 def no_headline_cut(found: NetworkCurves) -> str:
@@ -229,11 +231,11 @@ def _picture(
         plots=tuple(plots),
         caption=(
             "Answers of the rest of the network to composed states, at each cut from the input to the last. Cs: accuracy on "
-            "held-out trained combinations; Es: how often these get the answer of the real input. C and E: the same on novel "
-            "combinations. A: share of the variance of states that sums of effects explain. Rates are corrected for chance, "
-            "(rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the headline cut. At depth 0 a "
-            "state is an affine image of the input, so values there describe behaviour, not the inside. Grey: Cs of the nulls, "
-            "from the lowest to the highest repeat."
+            "held-out trained combinations; Es: the share on which a composed state gets the same answer as the real input. C, "
+            "E: the same on novel combinations. A: share of the variance of states that sums of effects explain. Rates are "
+            "corrected for chance, (rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the "
+            "headline cut. At depth 0 a state is an affine image of the input, so values there describe behaviour, not the "
+            "inside. Grey: Cs of the nulls, from the lowest to the highest repeat."
         ),
         level=known,
     )
