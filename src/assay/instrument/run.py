@@ -60,8 +60,8 @@ def run(
     - `seed`: random seed. The same seed gives the same bytes, whatever `jobs` is.
     - `jobs`: number of processes in which the untrained copies of the network and the `references` are read.
     - `subject`: a network, or a file of answers (`assay.predictions.Predictions`, without copies).
-    - `references`: further networks by name, such as a dense twin or another seed, each read like the first. Each is a null
-      of all measures that it has too.
+    - `references`: further networks by name, such as a dense twin or another seed, each read like the first. Each serves
+      as a null of every measure for which it has a value.
     - `warnings`: None, or what `with_running` returned beside the subject if the caller has called it before.
 
     **Raises:** `AssayError` for an effort without a budget, and for an instrument that changes the network's weights, which are

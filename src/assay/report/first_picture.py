@@ -11,8 +11,8 @@ from assay.report.pictures.curve import curve_picture
 LINES = ("Cs", "C")
 OF_INPUTS = "E"
 CAPTION = (
-    "Horizontal: cuts, from the input on. Vertical: composed states (sums of effects of parts) answered right, rescaled so "
-    "that chance is 0, with intervals. Cs: trained, C: novel; grey: nulls. Shaded: parts are combined."
+    "Horizontal: cuts. Vertical: composed states (sums of effects of parts) answered right, rescaled to chance 0, with "
+    "intervals. Cs: trained, C: novel; grey: nulls. Shaded: parts are combined."
 )
 CONCLUSIONS: Mapping[object, str] = {
     "the combining": "C lies below Cs: the combining breaks.",
