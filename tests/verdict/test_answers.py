@@ -244,7 +244,7 @@ def exchanged(right: int, where: str, of: int = 100) -> Measure:
 def test_copies_are_found_where_an_effect_works_in_its_own_context_and_not_in_others(same, other, answer):
     sharing = judge([in_contexts(exchanged(same, "the same context"), exchanged(other, "other contexts"))]).sharing
     assert sharing.answer == answer
-    assert "if i is exchanged by an effect measured beside other values of j" in sharing.because
+    assert 'if "i" is exchanged by an effect measured beside other values of "j"' in sharing.because
 
 
 def test_that_each_part_is_one_thing_is_never_said():

@@ -103,7 +103,7 @@ def test_one_thing_needs_inputs_in_common(enters, half):
     found = judge([responses(40, 0.8, 1.0, enters=enters, half=half)]).sharing
     assert found.answer == "not resolved"
     assert (
-        "as in a table with an entry for each" if enters < 0.15 else "that of the cosine of inputs includes 0.15"
+        "as in a table with an entry for each" if enters < 0.15 else "that of the cosine of inputs includes the bound 0.15"
     ) in found.because
     assert judge([responses(0, 0.0, 0.1, enters=enters)]).sharing.answer == "copies by context", "copies need no such thing"
 
@@ -112,7 +112,7 @@ def test_one_thing_needs_inputs_in_common(enters, half):
 def test_the_reason_is_the_number_of_orbits_where_only_the_interval_is_too_wide(planted):
     found = judge([planted]).sharing
     assert found.answer == "not resolved"
-    assert "20 orbits are too few for narrow intervals: that of the share includes 0." in found.because
+    assert "20 orbits are too few for narrow intervals: that of the share includes the bound 0." in found.because
     assert "neither one shared thing" not in found.because
 
 

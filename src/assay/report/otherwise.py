@@ -38,7 +38,8 @@ def power(measure: Measure) -> str:
     units = counted(len(measure.repeats), measure.unit_of)
     if measure.bounds and len(set(measure.repeats)) < 2:
         share = number(seen.size / (measure.bounds[1] - measure.bounds[0]))
-        shown = f"All {units} have one value. If a share of {share} of all such had another, one would show it with power .8"
+        shown = f"All {units} have one value. If a share of {share} of all such had another, at least one of these would"
+        shown += " show it with power .8"
         return f"{shown}; {seen.more_units:,} more would halve this share."
     shown = f"{units} would have shown a difference of {number(seen.size)} with power .8"
     return f"{shown}; {seen.more_units:,} more would halve this difference."

@@ -59,13 +59,15 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
     least = (
-        f"if {part} is exchanged by an effect measured beside other values of {context}, the answer is right on a share of "
+        f'if "{part}" is exchanged by an effect measured beside other values of "{context}", the answer is right on a share of '
         f"{_interval_text(each[OTHER])}"
     )
     own = f", and by an effect measured beside the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {at}, {least}{own}")
-    return Sharing(because=f"no copies by context were found: at {at}, {least}{own}. Behind it they would look like combining")
+    return Sharing(
+        because=f"no copies by context were found: at {at}, {least}{own}. Copies behind this cut would look like combining"
+    )
 
 
 def _works(measure: Measure) -> bool:

@@ -110,7 +110,7 @@ def test_a_memorised_combining_and_a_broken_way_in_are_told_apart():
     assert value(evidence, "novel_both") == 0.0
     assert evidence.settings["breaks"] == "the way in"
     assert evidence.settings["headline_depth"] == 2
-    assert evidence.summary.startswith("At cut 2 (layers.2): "), "what breaks is named with its cut"
+    assert evidence.summary.startswith("At cut 2 (layers.2), "), "what breaks is named with its cut"
 
 
 # Other ways to write one function

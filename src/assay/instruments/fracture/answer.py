@@ -70,7 +70,7 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     else:
         return OfContext(because=f"{because}. That is neither one shared thing in every layer nor copies in every layer")
     wide = [
-        f"that of {name} includes {at:g}"
+        f"that of {name} includes the bound {at:g}"
         for one, at, name in bounds
         if one.interval and one.interval.low <= at <= one.interval.high
     ]
