@@ -69,8 +69,8 @@ DEFINITIONS: Mapping[str, str] = {
     "decodability_on_novel_combinations": "The same probe, fitted on all seen combinations and scored on novel ones.",
     "selectivity": "Accuracy of the probe minus that on a random label for each combination (the control task).",
     "decodability_by_site": (
-        "The accuracy of the probe at one site, on held-out combinations. More than 512 numbers are read as their mean over "
-        "all dimensions but the last, and their last position. All sites are cut to 64 axes, the null “encoded input” to 1,024."
+        "The accuracy of the probe at one site, on held-out combinations. Arrays of more than 512 numbers are read as a mean "
+        "over all dimensions but the last, and the last position. Sites are cut to 64 axes, the “encoded input” to 1,024."
     ),
     "necessity": "Without a part's subnetwork: accuracy on the other part minus that on its own, above untrained copies.",
     "necessity_at_the_smallest_mask": "Necessity of the smallest subnetwork that solves the part's problems alone.",

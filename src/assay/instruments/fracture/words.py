@@ -15,10 +15,6 @@ from assay.power import detectable_gain
 from assay.stats import gain_over
 
 _MIDDLE = 0.5  # share of orbits that separates the two answers on sharing
-LEVELS = {
-    "unified-like": "unified-like, above untrained copies and the same weights in another order",
-    "fractured-like": "fractured-like, below untrained copies",
-}
 ORBIT = "sets of examples that the regularity maps to each other"
 
 
@@ -91,10 +87,11 @@ def _level(measure: Measure, found: Coherence) -> str:
         orders = [null for null in measure.nulls if null.name == NAME]
         if not orders:
             return "not resolved, since no networks of the same weights in another order were read"
-        weights = [null for null in orders if not (null.p is not None and null.p <= 0.05)]
-        return "not resolved, since the same weights in another order are as coherent" if weights else LEVELS["unified-like"]
+        if all(null.p is not None and null.p <= 0.05 for null in orders):
+            return "unified-like, above untrained copies and the same weights in another order"
+        return "not resolved, since the same weights in another order are as coherent"
     if below.p <= 0.05:
-        return LEVELS["fractured-like"]
+        return "fractured-like, below untrained copies"
     seen = min(detectable_gain(untrained.values), 1.0)
     if not seen > 0:
         return "not resolved, since every untrained copy has the same value"
