@@ -34,9 +34,9 @@ from assay.task import Examples, Task
 SATURATED = 0.95  # score from the input alone above which decodability inside the network is uninformative
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
 FEWER, LEAST = 10, 100  # copies are scored on this fraction (1 / n) of the novel examples, but on at least so many
-_POOLED = "for p it is compared with shuffles of all parts, all in standard deviations of the own part's shuffles"
+_POOLED = "p compares the score with shuffles of all parts, all in standard deviations of their own part's shuffles"
 _AT_BEST = "each at its own best site or from the input"
-_FROM_INPUT = "the same probe on the whole input (as numbers, whole numbers one-hot) instead of activations"
+_FROM_INPUT = "the same probe on the whole input (its whole numbers one-hot) instead of activations"
 
 GAIN = Metric(
     key="decodability_gain", title="decodability gain", level=0, headline=True, gain=True, beats=(UNTRAINED, ALONE, SHUFFLED)
@@ -334,7 +334,7 @@ def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[
     if saturated:
         warnings.append(
             f"The whole input (the null {ALONE!r}) decodes {', '.join(saturated)} above {SATURATED}: decodability inside then "
-            "says nothing about the network. Sites are read less fully, so that one that only holds the input may score less."
+            "says nothing about the network. Sites are read less fully, so that a site with the same input may score less."
         )
     for probed in blocks:
         warnings += [
