@@ -49,10 +49,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     assert least.interval is not None
     assert most.interval is not None
     assert enters.interval is not None
-    because = (
-        f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one ({_null(shared)}), and "
-        f"responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
-    )
+    cosines = f"responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
+    because = of_orbits(context, shared) + cosines
     as_one = shared.interval.low > ONE and least.interval.low > ALIKE
     if as_one and enters.interval.low > ENTERS:
         return OfContext("one shared thing", because)
@@ -64,8 +62,13 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
             f"in common (a cosine of {_told(enters)}), as in a table with an entry for each"
         )
     if (_at(shared) > ONE and _at(least) > ALIKE) or (_at(shared) < COPIES and _at(most) < ALIKE):
-        return OfContext(because=f"{because}: {shared.units} orbits are too few, since an interval extends beyond its bound")
+        return OfContext(because=f"{because}: {shared.units} orbits are too few for every interval to stay within its bound")
     return OfContext(because=f"{because}: neither one shared thing in every layer nor copies in every layer")
+
+
+def of_orbits(context: object, shared: Measure) -> str:
+    """The clause on sharing, with which the reason for an answer begins."""
+    return f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one ({_null(shared)}), and "
 
 
 def _why_not(name: str, context: object, num: object, values: object, regular: object) -> str:
