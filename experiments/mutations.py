@@ -161,6 +161,20 @@ FAULTS = (
         ("tests/verdict/test_sharing.py",),
     ),
     Fault(
+        "a finding on orbits given again as its own reason",
+        "instruments/fracture/words.py",
+        '        beyond = answer.because.removeprefix(of_orbits(settings[f"context_{name}"], measure))',
+        "        beyond = answer.because",
+        ("tests/instruments/fracture/test_contexts.py",),
+    ),
+    Fault(
+        "weights beyond the five named ones passed over in silence",
+        "instruments/fracture/words.py",
+        "{f' and {len(names) - 5} more' * (len(names) > 5)}",
+        "",
+        ("tests/instruments/fracture/test_contexts.py",),
+    ),
+    Fault(
         "one shared thing said where some contexts are not exchanged",
         "instruments/fracture/answer.py",
         "    if not isinstance(values, int) or num < values:",

@@ -35,9 +35,7 @@ class Usage:
 
 
 def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
-    """Which values of the parts occur, and how combinations link them.
-
-    **Arguments:** `combinations`: a row for each combination and a column for each part, with indices of values.
+    """Which values of the parts occur, and how combinations (one a row, with a column of indices for each part) link them.
 
     Example::
 

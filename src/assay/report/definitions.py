@@ -42,27 +42,33 @@ DEFINITIONS: Mapping[str, str] = {
         "part alone. Sharing is the share of orbits whose examples respond alike to small changes of the weights (mean cosine "
         "over all layers above a quarter)."
     ),
-    "entanglement": "Over how many declared parts a weight acts: 0 if it acts on one, 1 if on all of them alike.",
-    "lateralisation": "How far the weights into a unit act on one side of the orbits alone: 0 if on all alike, 1 if on one.",
-    "dimensions": "The number of principal axes that hold 99 % of the variance of the hidden states.",
-    "predictability": "R2 on held-out examples of predicting a unit from the other units of its layer.",
-    "decodability_of_parts": "R2 on held-out examples of a linear probe for the declared parts, at the best layer.",
-    "contexts_least": (
-        "The context is the part that the regularity exchanges. For two of its values, the responses of a layer's weights have "
-        "a cosine. This is the lowest over values and layers: it is near 0 if a value has weights of its own in some layer."
+    "entanglement": (
+        "Over how many parts a weight acts: 0 for one, 1 for all alike. These parts are sets of outputs or examples that the "
+        "task names with its regularities, such as, in sprites, the examples whose second object is in the upper left."
     ),
-    "contexts_most": "The highest of these cosines: it is near 0 if two values of the context share no layer.",
+    "lateralisation": "How far the weights into a unit act on one side: all first (or second, ...) examples of the orbits.",
+    "dimensions": "Axes for 99 % of the variance of hidden states (maps), in the balanced gauge or standardised.",
+    "predictability": "Held-out R2 of a unit from the other units of its layer.",
+    "decodability_of_parts": "Held-out R2 of a linear probe for the same parts as in entanglement, at the best layer.",
+    "contexts_least": (
+        "The context is the part that the regularity exchanges. The cosine of the responses for two of its values is computed "
+        "for all pairs of values and all layers; this is the smallest: near 0 where one value has weights of its own."
+    ),
+    "contexts_most": "The largest of these cosines: near 0 where no layer is shared by two values.",
     "contexts_entering": (
         "The lowest cosine for two values of the context in any layer, computed with centred inputs and not weighted by the "
         "outgoing weights. It is near 0 if the layer has an entry for each value, as a table does, whatever the entry holds."
     ),
     "decodability_gain": (
-        "The accuracy of a linear probe for the value of a part, on combinations held out from its fit, minus that in "
-        "untrained copies. Each network is read at its best site, or from the input where that is better."
+        "The accuracy of a linear probe on combinations held out from its fit, minus that in untrained copies, each network "
+        "read at its best site or from the input. The readout is what is probed: the value, presence or amount of a part."
     ),
     "decodability_on_novel_combinations": "The same probe, fitted on all seen combinations and scored on novel ones.",
     "selectivity": "Accuracy of the probe minus that on a random label for each combination (the control task).",
-    "decodability_by_site": "The accuracy of the probe at one site, on combinations held out from its fit.",
+    "decodability_by_site": (
+        "The accuracy of the probe at one site, on held-out combinations. Arrays of more than 512 numbers are read as a mean "
+        "over all dimensions but the last, and the last position. Sites are cut to 64 axes, the “encoded input” to 1,024."
+    ),
     "necessity": "Without a part's subnetwork: accuracy on the other part minus that on its own, above untrained copies.",
     "necessity_at_the_smallest_mask": "Necessity of the smallest subnetwork that solves the part's problems alone.",
     "sufficiency": "With the subnetwork alone: accuracy on its own problems minus the other part's, above untrained copies.",

@@ -65,9 +65,7 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
     own = f", and by an effect measured beside the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {at}, {least}{own}")
-    return Sharing(
-        because=f"no copies by context were found: at {at}, {least}{own}. Copies behind this cut would look like combining"
-    )
+    return Sharing(because=f"no copies by context were found: at {at}, {least}{own}. Any behind it would look like combining")
 
 
 def _works(measure: Measure) -> bool:

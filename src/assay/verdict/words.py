@@ -75,8 +75,8 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
     basis = f", {novel.basis}" if novel.basis != "nothing" else ""
     carried = tuple(
-        f'part "{part}" '
-        + ("cannot be exchanged alone" if cut == "not found" else f"can be exchanged alone from {cut_named(cut)} on")
+        f'part "{part}" can'
+        + ("not be exchanged alone" if cut == "not found" else f" be exchanged alone from {cut_named(cut)} on")
         for part, cut in combining.carried.items()
         if cut != "not enough data"
     )

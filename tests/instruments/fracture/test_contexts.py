@@ -11,6 +11,7 @@ from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture import instrument as fracture
+from assay.instruments.fracture.carried import carried
 from assay.instruments.fracture.contexts import (
     COUNTS,
     between_contexts,
@@ -21,6 +22,7 @@ from assay.instruments.fracture.contexts import (
     least_and_most,
 )
 from assay.instruments.fracture.shuffled import NAME
+from assay.instruments.fracture.words import FractureKept, warnings_of
 from assay.regularity import Regular, Regularity, _check_moves
 from assay.responses import Layer, by_unit, constants, read_layers
 from assay.subject import Subject
@@ -224,6 +226,19 @@ def test_statistics_and_whole_numbers_in_buffers_are_no_weights():
     assert dict(read_layers(Subject(normalised.eval()), {"x": torch.randn(5, 6)}).unread) == {"1.weight": 4, "1.bias": 4}
 
 
+def test_weights_that_are_not_named_are_counted_and_normalisations_are_in_no_share():
+    blocks = [nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6)) for _ in range(4)]
+    network, inputs = Subject(nn.Sequential(*blocks).eval()), {"x": torch.randn(5, 6)}
+    read = read_layers(network, inputs)
+    kept = FractureKept({}, (), {}, read.unread, carried(network, inputs, read))
+    (told,) = warnings_of(kept, 0)
+    assert told.startswith("48 weights are not counted")
+    assert "0.1.weight, 0.1.bias, 1.1.weight, 1.1.bias, 2.1.weight and 3 more. Without normalisations" in told
+    assert told.endswith("their share of all weights is 0.")
+    (few,) = warnings_of(replace(kept, unread={"0.1.weight": 6}), 0)
+    assert "0.1.weight. Without" in few
+
+
 class Four(contexts.Sides):
     """A fourth context, which the group does not reach; or two groups of three that it does not exchange."""
 
@@ -281,6 +296,8 @@ def test_rows_that_are_given_again_are_no_further_units():
     answer = judge([often]).sharing
     assert answer.answer == "not resolved"
     assert "8 orbits are too few" in answer.because
+    assert "8 orbits are too few" in often.summary
+    assert often.summary.count("respond as one") == 1, "the reason does not repeat the finding"
 
 
 def test_what_is_left_is_closed_under_all_regularities():

@@ -34,9 +34,9 @@ from assay.task import Examples, Task
 SATURATED = 0.95  # score from the input alone above which decodability inside the network is uninformative
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
 FEWER, LEAST = 10, 100  # copies are scored on this fraction (1 / n) of the novel examples, but on at least so many
-_POOLED = "p from the shuffles of all parts together, each standardised by the spread of its own"
+_POOLED = "p compares the score with shuffles of all parts, all in standard deviations of their own part's shuffles"
 _AT_BEST = "each at its own best site or from the input"
-_FROM_INPUT = "the same probe on the encoded input instead of activations"
+_FROM_INPUT = "the same probe on the whole input (its whole numbers one-hot) instead of activations"
 
 GAIN = Metric(
     key="decodability_gain", title="decodability gain", level=0, headline=True, gain=True, beats=(UNTRAINED, ALONE, SHUFFLED)
@@ -227,7 +227,7 @@ def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
     """Score on combinations that were also fitted, minus that of the control task."""
     mean = float(found.random.mean())
-    how = f"a random label for each combination, {len(found.random)} times, minus the mean of these scores, {number(mean)}"
+    how = f"scores for {len(found.random)} draws of a random label for each combination, minus their mean, {number(mean)}"
     null = Control(name=CONTROL_TASK, how=how, values=found.random.mean(1) - mean, p=paired_p(found.real, found.random.mean(0)))
     site = {"site": one.places[one.best]}
     return replace(_values(SELECTIVITY, one, found.real - found.random.mean(0), [null], where=site), bounds=None)
@@ -333,8 +333,8 @@ def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[
     warnings = []
     if saturated:
         warnings.append(
-            f"The input alone decodes {', '.join(saturated)} above {SATURATED}: "
-            "decodability inside the network then says nothing about the network."
+            f"The whole input (the null {ALONE!r}) decodes {', '.join(saturated)} above {SATURATED}: decodability inside then "
+            "says nothing about the network. Sites are read less fully, so that a site with the same input may score less."
         )
     for probed in blocks:
         warnings += [
@@ -351,7 +351,5 @@ def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[
 
 
 def _not_tested(total: int, read: int) -> tuple[str, ...]:
-    missing = ["Non-linear decoding, and whether what is decoded is used by the network."]
-    if read < total:
-        missing.append(f"{total - read} of {total} sites, left out at this effort.")
-    return tuple(missing)
+    missing = "Non-linear decoding, and whether what is decoded is used by the network."
+    return (missing, f"{total - read} of {total} sites, left out at this effort.") if read < total else (missing,)

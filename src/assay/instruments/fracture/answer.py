@@ -49,10 +49,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     assert least.interval is not None
     assert most.interval is not None
     assert enters.interval is not None
-    because = (
-        f"of the orbits (examples that vary in {context} alone), {_told(shared)} respond as one (best null: {_null(shared)}). "
-        f"The responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
-    )
+    because = of_orbits(context, shared)
+    because += f"responses for two values of {context} have cosines from {_told(least)} to {_told(most)} over the layers"
     as_one = shared.interval.low > ONE and least.interval.low > ALIKE
     if as_one and enters.interval.low > ENTERS:
         return OfContext("one shared thing", because)
@@ -75,6 +73,12 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
         if one.interval and one.interval.low <= at <= one.interval.high
     ]
     return OfContext(because=f"{because}. {shared.units} orbits are too few for narrow intervals: {' and '.join(wide)}")
+
+
+def of_orbits(context: object, shared: Measure) -> str:
+    """The clause on sharing, with which the reason for an answer begins."""
+    of = f"of the orbits (examples that vary in {context} alone)"
+    return f"{of}, {_told(shared)} respond as one (best null: {_null(shared)}), and "
 
 
 def _why_not(name: str, context: object, num: object, values: object, regular: object) -> str:

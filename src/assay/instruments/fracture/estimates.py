@@ -27,5 +27,5 @@ def values_around(metric: Metric, about: Mapping[str, str], value: float | None,
     low, high = value - half, value + half
     if metric.bounds is not None:
         low, high = max(low, metric.bounds[0]), min(high, metric.bounds[1])
-    interval = Interval(low=low, high=high, level=LEVEL, method=f"jackknife over {len(pseudo)} groups of orbits")
+    interval = Interval(low=low, high=high, level=LEVEL, method=f"jackknife over {len(pseudo)} random groups of orbits")
     return Values(metric=metric.key, about=about, units=pseudo, value=value, interval=interval, variance=variance)

@@ -143,7 +143,7 @@ class Fracture(Instrument[FractureDraw]):
     """
 
     name = "fracture"
-    question = "Do the weights act on what belongs together at once, or is each piece made by weights of its own?"
+    question = "Do the same weights act on everything that belongs together, or is each piece made by weights of its own?"
     cites = ("kumar2025", "huizinga2018", "moore1981")
     needs = (DeclaresRegularities,)
     metrics = (COHERENCE, PLAIN, SHARING, *BETWEEN.values(), ENTERING, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
@@ -231,7 +231,7 @@ class Fracture(Instrument[FractureDraw]):
         unread, anew = sum(kept.unread.values()), ", ".join(kept.made_anew[:5])
         settings = {
             "orbits": len(data.regular.regularities[0].orbits().unique()),
-            "weights not read": unread,
+            "weights not read, with normalisations": unread,
             "share of weights not read": kept.carried.share,
             "variance on weights not read": kept.carried.unread,
             **settings_of(data.regular, kept.found, data.declared),

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from assay.display import number, with_interval
 from assay.evidence import UNTRAINED, DetailTable, Measure
 from assay.figure import Curve, Figure, Line, Plot
-from assay.instruments.fracture.answer import CONTEXTS, of_context, why_not_read
+from assay.instruments.fracture.answer import CONTEXTS, of_context, of_orbits, why_not_read
 from assay.instruments.fracture.carried import Carried
-from assay.instruments.fracture.coherence import Coherence
+from assay.instruments.fracture.coherence import AS_ONE, Coherence
 from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
 from assay.instruments.fracture.shuffled import NAME
 from assay.power import detectable_gain
 from assay.stats import gain_over
 
 _MIDDLE = 0.5  # share of orbits that separates the two answers on sharing
-LEVELS = {
-    "unified-like": "unified-like, above untrained copies and the same weights in another order",
-    "fractured-like": "fractured-like, below untrained copies",
-}
 ORBIT = "sets of examples that the regularity maps to each other"
 
 
@@ -48,14 +44,14 @@ def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mappin
         beside = f"untrained copies {number(copies.mean)}"
         beside += "".join(f", the same {null.name} {number(null.mean)}" for null in measure.nulls if null.name == NAME)
         if measure.key == "coherence":
-            level = _level(measure, found)
             told.append(
-                f"With the {measure.about['regularity']}, {value} of the first-order change of the outputs is coherent "
-                f"({beside}, the outputs themselves {number(found.of_outputs)}): {LEVELS.get(level, level)}."
+                f"Under small changes of the weights, {value} of the change of the outputs respects the regularity "
+                f"{measure.about['regularity']} ({beside}, the outputs themselves {number(found.of_outputs)}): "
+                f"{_level(measure, found)}."
             )
         else:
-            said = _sharing(measure, measures, settings, found)
-            told.append(f"Of the orbits ({ORBIT}), {value} respond as one ({beside}): {said}.")
+            told.append(f"Sharing asks less, a mean cosine above {AS_ONE:g} of the responses in an orbit ({ORBIT}): {value}")
+            told[-1] += f" of the orbits respond as one ({beside}): {_sharing(measure, measures, settings, found)}."
     return " ".join(told) or "Coherence could not be measured."
 
 
@@ -68,10 +64,11 @@ def warnings_of(kept: FractureKept, repeated: int) -> list[str]:
         for name, one in kept.found.items()
         if not one.is_regular
     ]
-    if unread := sum(kept.unread.values()):
+    if names := list(kept.unread):
         found.append(
-            f"{unread:,} weights are not counted, since they lie in no linear layer or convolution that runs and that outputs "
-            f"respond to: {', '.join(list(kept.unread)[:5])}."
+            f"{sum(kept.unread.values()):,} weights are not counted, since they lie in no linear layer or convolution that "
+            f"runs and that outputs respond to: {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}. "
+            f"Without normalisations that all examples use, their share of all weights is {number(kept.carried.share)}."
         )
     if repeated:
         found.append(f"{repeated:,} examples were left out, since other examples have the same inputs.")
@@ -90,10 +87,11 @@ def _level(measure: Measure, found: Coherence) -> str:
         orders = [null for null in measure.nulls if null.name == NAME]
         if not orders:
             return "not resolved, since no networks of the same weights in another order were read"
-        weights = [null for null in orders if not (null.p is not None and null.p <= 0.05)]
-        return "not resolved, since the same weights in another order are as coherent" if weights else "unified-like"
+        if all(null.p is not None and null.p <= 0.05 for null in orders):
+            return "unified-like, above untrained copies and the same weights in another order"
+        return "not resolved, since the same weights in another order are as coherent"
     if below.p <= 0.05:
-        return "fractured-like"
+        return "fractured-like, below untrained copies"
     seen = min(detectable_gain(untrained.values), 1.0)
     if not seen > 0:
         return "not resolved, since every untrained copy has the same value"
@@ -115,7 +113,8 @@ def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[st
     num = settings.get(f"contexts_{name}")
     if settings.get(f"context_{name}") and isinstance(num, int) and num >= CONTEXTS:
         answer = of_context(measures, settings, measure)
-        return "one thing for all" if answer.answer == "one shared thing" else f"not resolved, since {answer.because}"
+        beyond = answer.because.removeprefix(of_orbits(settings[f"context_{name}"], measure))
+        return "one thing for all" if answer.answer == "one shared thing" else f"not resolved, since {beyond}"
     return "one thing for all"
 
 
