@@ -16,7 +16,7 @@ from assay.verdict import judge
 pytestmark = pytest.mark.slow
 
 DECIMAL = re.compile(rf"(?<![\w.,])[-+{MINUS}]?\d*\.\d+(?!\w|\.\d| ?%)")
-RULES = {"0.1", "0.5", "0.8", "0.9", "0.95", ".8", ".9", ".95", ".1"}  # of which no table holds any
+RULES = {"0.1", "0.15", "0.25", "0.5", "0.8", "0.9", "0.95", ".8", ".9", ".95", ".1"}  # of which no table holds any
 
 
 def values_of(evidence: Evidence) -> Iterator[float]:

@@ -120,4 +120,4 @@ def test_the_standard_evidence_names_every_network(capsys):
     out = capsys.readouterr().out
     for name in ("gradient descent, seed 1", "smooth target 2", "untrained copies", "weights in another order"):
         assert f"  {name}: " in out
-    assert "With the flip of the columns" in out
+    assert "flip of the columns" in out

@@ -66,7 +66,7 @@ def test_outputs_that_do_not_vary_are_no_shared_thing():
     assert "The outputs do not vary: coherence says nothing about the inside of the network." in found.warnings
     sharing = judge([found]).sharing
     assert sharing.answer == "not resolved"
-    assert sharing.because.startswith("the outputs do not vary; ")
+    assert sharing.because.startswith("the outputs do not vary. ")
 
 
 class Empty(nn.Module):
