@@ -26,8 +26,8 @@ NOVEL: tuple[Pairs, ...] = ("role", "queried", "balanced", "all")
 
 @runtime_checkable
 class BindsEntities(Protocol):
-    """Ability: inputs in which several entities have attributes. A task must also implement `ListsEntities` or `ShowsObjects`,
-    which defines how inputs are sampled; `entities_in` names the kind of input.
+    """What a task must offer: inputs in which several entities have attributes. It must also implement `ListsEntities` or
+    `ShowsObjects`, which defines how inputs are sampled; `entities_in` names the kind of input.
 
     Example::
 
@@ -105,7 +105,7 @@ class Written:
 
 @runtime_checkable
 class ListsEntities(Protocol):
-    """Ability: contexts that list entities with an attribute each, and query the attribute of one entity.
+    """What a task must offer: contexts that list entities with an attribute each, and query the attribute of one entity.
 
     Example::
 

@@ -363,8 +363,8 @@ def _of_units(texts: Mapping[int, str], unit: str, measures: Sequence[Measure]) 
 
 
 def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
-    """Headline measures that beat every null, at a false discovery rate of 5 % over all evidence of an audit (Benjamini and
-    Hochberg 1995).
+    """Headline measures that beat every null, at a false discovery rate of 5 % over all of `evidence` (Benjamini and Hochberg
+    1995). Pass all evidence of an audit, so that the rate holds for the audit.
 
     Example::
 

@@ -221,7 +221,7 @@ def _reached(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
 
 @runtime_checkable
 class GivesGraphs(Protocol):
-    """Ability: texts with a declared graph over their words."""
+    """What a task must offer: texts with a declared graph over their words."""
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
         """At most `n` texts, drawn without replacement; a finite split of at most `n` is given whole, in random order.
@@ -244,7 +244,7 @@ class FedTokens(NamedTuple):
 
 @runtime_checkable
 class FeedsGraphs(Protocol):
-    """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
+    """What a task must offer beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """The inputs for these texts."""
@@ -279,7 +279,7 @@ class Continuation:
 
 @runtime_checkable
 class GivesContinuations(Protocol):
-    """Ability, beside `GivesGraphs`: sentences in which the graph determines a word."""
+    """What a task must offer beside `GivesGraphs`: sentences in which the graph determines a word."""
 
     def continuations(self, n: int, *, generator: Generator) -> tuple[Continuation, ...]:
         """At most `n` different sentences, balanced over families and attractors; none where the task has none in its

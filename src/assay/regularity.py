@@ -246,7 +246,7 @@ class Regular:
 
 @runtime_checkable
 class DeclaresRegularities(Protocol):
-    """Ability: trained examples that are closed under a declared group.
+    """What a task must offer: trained examples that are closed under a declared group.
 
     Example::
 
@@ -264,7 +264,7 @@ class DeclaresRegularities(Protocol):
 
 @runtime_checkable
 class GivesIrregular(Protocol):
-    """Ability: tasks on the same inputs with equally smooth outputs but none of the declared regularities.
+    """What a task must offer: tasks on the same inputs with equally smooth outputs but none of the declared regularities.
 
     Example::
 

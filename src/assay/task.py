@@ -93,7 +93,7 @@ class Examples:
     - `targets`: `(n, ...)`, in the form of the task's objective.
     - `parts`: for every part the index of its value, int64 `(n,)`.
     - `combination`: the id of the combination, int64 `(n,)`, equal if and only if the combined parts are equal.
-    - `amounts`: for every graded part its real amount `(n,)`, 0 where the part is absent.
+    - `amounts`: for every graded part its amount as a real number, `(n,)`; 0 where the part is absent.
 
     Example::
 
@@ -271,7 +271,7 @@ class Swapped(NamedTuple):
 
 @runtime_checkable
 class SwapsParts(Protocol):
-    """Ability: targets after one part of `base` takes its value (and amount) from `source`."""
+    """What a task must offer: targets after one part of `base` takes its value (and amount) from `source`."""
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
         """`base` and `source` have the same length; row r of the result is base r with the part of source r."""
@@ -280,7 +280,7 @@ class SwapsParts(Protocol):
 
 @runtime_checkable
 class IsolatesParts(Protocol):
-    """Ability: examples whose target one part alone determines, with all else uninformative."""
+    """What a task must offer: examples whose target one part alone determines, with all else uninformative."""
 
     def isolate(self, part: str, n: int, *, generator: Generator) -> Examples:
         """At most `n` examples of trained combinations whose targets are the value of `part`."""
@@ -289,7 +289,7 @@ class IsolatesParts(Protocol):
 
 @runtime_checkable
 class TrainsOnMore(Protocol):
-    """Ability: training data beyond examples of the combinations, such as other kinds of sentences.
+    """What a task must offer: training data beyond examples of the combinations, such as other kinds of sentences.
 
     Example::
 
@@ -312,7 +312,7 @@ class TrainsOnMore(Protocol):
 
 @runtime_checkable
 class PosesPartProblems(Protocol):
-    """Ability: odd-one-out problems that one declared part alone determines, from disjoint pools of items.
+    """What a task must offer: odd-one-out problems that one declared part alone determines, from disjoint pools of items.
 
     Every problem is four items, `items` `(n, 4, ...)`, one of which is the odd one; its position is the target.
     """
@@ -336,7 +336,7 @@ class PosesPartProblems(Protocol):
 
 @runtime_checkable
 class WritesInputs(Protocol):
-    """Ability: inputs as text, for people to read.
+    """What a task must offer: inputs as text, for people to read.
 
     Example::
 
@@ -354,7 +354,7 @@ class WritesInputs(Protocol):
 
 @runtime_checkable
 class WritesExamples(WritesInputs, Protocol):
-    """Ability: inputs and answers as text, for people to read.
+    """What a task must offer: inputs and answers as text, for people to read.
 
     Example::
 

@@ -13,10 +13,10 @@ from assay.task import Examples
 
 @runtime_checkable
 class DeclaresComputation(Protocol):
-    """Ability: the computation graph of every example, and node values read off a network's answers.
+    """What a task must offer: the computation graph of every example, and node values read off a network's answers.
 
-    A task whose answer is a scratchpad needs one answer per example; one whose nodes are inputs of their own, such as parts of
-    a command, needs one per node.
+    If the answer is a scratchpad, the network answers once for each example. If each node is an input of its own, such as a
+    part of a command, it answers once for each node.
 
     Example::
 
@@ -43,7 +43,7 @@ class DeclaresComputation(Protocol):
 
 @runtime_checkable
 class DeclaresSizes(Protocol):
-    """Ability: two sizes of every example, such as the digits of both factors, for a map of accuracy.
+    """What a task must offer: two sizes of every example, such as the digits of both factors, for a map of accuracy.
 
     Example::
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 @runtime_checkable
 class GivesRelations(Protocol):
-    """Ability, beside a corpus: systems of relations that are independent of any model of the text."""
+    """What a task must offer beside a corpus: systems of relations that are independent of any model of the text."""
 
     def relations(self, words: Sequence[str]) -> Mapping[str, tuple[list[str], Float[np.ndarray, "n n"]]]:
         """By name of a system, those of the words that it knows, and their similarities."""

@@ -33,8 +33,8 @@ def write_exports(folder: Path, problem: Problem, coefficients: Coefficients) ->
 
 
 def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, base: str = "") -> Path:
-    """Write a candidate as one LoRA adapter for `peft.PeftModel.from_pretrained`: in delta space with the sum of the ranks of
-    the experts that it uses, in factor space with their common rank.
+    """Write a candidate as one LoRA adapter for `peft.PeftModel.from_pretrained`. Its rank is the sum of the ranks of the
+    experts that it uses, or, where the pool's `space` is `factor` (LoRA factors are mixed separately), their common rank.
 
     **Arguments:** `base`: name or folder of the base, for the configuration.
 

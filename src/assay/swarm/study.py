@@ -36,9 +36,9 @@ class StudyPlan:
     **Attributes:**
 
     - `engines`: names of search engines. The first one is judged, and it also searches the nulls.
-    - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: searches of each null.
+    - `budget`: most evaluations in one search or one merge. `seeds`: number of searches by each engine. `nulls`: on each null.
     - `race`, `graded`, `way`: as in `search_once` and `Evaluator`.
-    - `beyond`: searches in the span extended by as many random directions as there are experts, which may leave it.
+    - `beyond`: number of searches with random directions, as many as there are experts, added to the span of the experts.
 
     Example::
 

@@ -35,17 +35,17 @@ class Table(Task):
     **Arguments:**
 
     - `inputs`: a tensor or array `(n, ...)`, or several by the keyword arguments of the network's forward. Real numbers become
-      float32, whole ones int64. One alone is called `tokens` when its numbers are whole, `image` when they are real and it is
-      `(n, channels, height, width)`, else `x`.
+      float32, whole ones int64. A single input is named `tokens` when its numbers are whole, `image` when they are real and its
+      shape is `(n, channels, height, width)`, else `x`.
     - `targets`: class ids `(n,)`, token ids `(n, length)` padded with 0, or real numbers `(n, ...)`. Where novel rows have no
       answers, the targets of the other rows alone, in their order.
-    - `parts`: for every part that is combined the value of each row (a list, array or tensor): text, whole
-      numbers, true or false.
+    - `parts`: for every combined part its values, one for each row (a list, array or tensor): text, whole numbers, true or
+      false.
     - `split`: for every row `"seen"` (its combination was trained) or `"novel"`, or true where it is novel. Rows may also be
-      called `"train"`; those called `"seen"` are then not trained on, but scored. None: no row is novel.
+      called `"train"`: then only these are trained on, and `"seen"` rows are only scored. None: no row is novel.
     - `objective`: loss and score, where targets do not tell, as when the network has more classes than the rows; by default
       `Classification`, `Sequences` or `Regression`.
-    - `executor`: a function `(parts, row)` that returns the target after an exchange of parts, or None where there is none.
+    - `executor`: a function `(parts, row)` that returns the target after an exchange of parts, or None where it is undefined.
       `parts` maps every part to its new value, as given here. `row` maps every input of the row in which the exchange is made
       to its numbers, as lists, and every part to its value there. For the row's own parts it must return the row's target.
 

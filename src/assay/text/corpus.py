@@ -92,7 +92,7 @@ class Corpus:
 
 @runtime_checkable
 class GivesCorpus(Protocol):
-    """Ability: the corpus that a task's texts come from."""
+    """What a task must offer: the corpus that its texts come from."""
 
     def corpus(self) -> Corpus:
         """Texts to learn from and texts held out."""
@@ -117,7 +117,7 @@ class CodedText(NamedTuple):
 
 @runtime_checkable
 class CodesText(Protocol):
-    """Ability, beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer.
+    """What a task must offer beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer.
 
     Example::
 

@@ -65,8 +65,8 @@ BUDGETS: Mapping[Effort, LangueBudget] = {
 
 
 class Langue(Instrument[LangueDraw]):
-    """Bits per byte of held-out text compared with n-grams, and relations between words compared with counts of the same text
-    (Kozlowski 2026; Huh et al. 2024; Deletang et al. 2024), each with nulls that preserve word frequency.
+    """Bits per byte of held-out text compared with n-grams, and relations between words compared with counts of the training
+    text (Kozlowski 2026; Huh et al. 2024; Deletang et al. 2024). One null of relations permutes words of like frequency.
 
     **Arguments:** `budgets`: for each effort, numbers of texts and draws; `others`: further networks by name, such as one of
     another seed or one trained on the other half of the books, each with the task whose text it has read.

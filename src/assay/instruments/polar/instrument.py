@@ -103,8 +103,8 @@ class Polar(Instrument[PolarDraw]):
     """Polar probes (Diego-Simon et al. 2024), scored by the graphs that they predict for held-out texts.
 
     A probe is a linear map of the states of a text's nodes under which squared distances approximate path lengths in the
-    declared graph, and edges of one relation point in one direction. Intervals cover texts, and fits at the chosen layer. Every
-    null has the same search, fit and scores.
+    declared graph, and edges of one relation point in one direction. Intervals reflect variation over texts, and over
+    repeated fits at the chosen layer. Every null has the same search, fit and scores.
 
     **Arguments:** `rank`: rank of the map, reduced to half of the width of the states where that is smaller; `budgets`: the
     budget at each effort.
