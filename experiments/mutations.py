@@ -827,10 +827,10 @@ FAULTS = (
     ),
     Fault(
         "a prequential code that learns nothing",
-        "training/online.py",
+        "text/online.py",
         "            optimiser.step()",
         "            optimiser.zero_grad()",
-        ("tests/training/test_online.py",),
+        ("tests/text/test_online.py",),
     ),
     Fault(
         "the end of a text is charged to its last word",

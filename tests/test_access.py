@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import pickletools
+import subprocess
 import sys
 import threading
 import time
@@ -85,6 +86,14 @@ def test_nothing_that_is_drawn_leads_to_a_task():
             walk(item)
 
     walk(pickle.loads(pickle.dumps(drawn)))
+
+
+def test_no_instrument_imports_a_task():
+    """One that did could not be unpickled where tasks are forbidden, and would be left out at level 0."""
+    code = "import sys; from assay.instruments import all_instruments; all_instruments(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "assay.instruments.langue.instrument" in loaded
+    assert not [name for name in loaded if name.startswith(FORBIDDEN)]
 
 
 def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more():

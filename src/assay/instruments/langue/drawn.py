@@ -16,7 +16,7 @@ from assay.instruments.langue.systems import Systems
 from assay.relations import Match
 from assay.text import Corpus, Vocabulary
 from assay.text.leftover import TokenRules
-from assay.training.online import Online
+from assay.text.online import Online
 
 
 @dataclass(frozen=True, kw_only=True)

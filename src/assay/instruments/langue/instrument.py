@@ -22,7 +22,7 @@ from assay.subject import Subject
 from assay.task import Task, TokenSequence
 from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, alternate_lines, ppmi_vectors
 from assay.text.leftover import TokenRules
-from assay.training.online import prequential_network
+from assay.text.online import prequential_network
 
 MORE = "give a longer text, with blanks between its words"
 MOST_RULES = 1_000_000

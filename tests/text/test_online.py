@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from assay.text.corpus import SYMBOLS
-from assay.training.online import prequential_network
+from assay.text.online import prequential_network
 
 
 class Frequencies(nn.Module):
