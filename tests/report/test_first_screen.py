@@ -217,3 +217,10 @@ def test_few_combinations_ask_for_more(examples):
     step = next_step(replace(judge([]), novel=few))
     assert "153 more novel combinations" in step
     assert len(step.split()) <= 15
+
+
+def test_where_no_combination_fails_none_is_looked_for(examples):
+    measured = judge([examples.systematicity()])
+    for value, told in ((1.0, "What was not tested"), (0.9, "combinations that fail")):
+        novel = replace(measured.novel, answer="works", value=value)
+        assert told in next_step(replace(measured, novel=novel))

@@ -116,7 +116,7 @@ def next_step(verdict: Verdict) -> str:
         return more if novel.more else "see What was not tested for what is missing"
     if novel.basis == "estimated":
         return "audit at level 2, with the right answers to novel inputs, to measure it"
-    return "open the novel score for the combinations that fail"
+    return "see What was not tested" if novel.value == 1 else "open the novel score for the combinations that fail"
 
 
 def assumption(novel: Novel) -> str:

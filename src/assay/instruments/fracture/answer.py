@@ -70,7 +70,7 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     wide = [
         f"that of {name} includes the bound {at:g}"
         for one, at, name in bounds
-        if one.interval and one.interval.low <= at <= one.interval.high
+        if not one.interval or one.interval.low <= at <= one.interval.high
     ]
     return OfContext(because=f"{because}. {shared.units} orbits are too few for narrow intervals: {' and '.join(wide)}")
 
