@@ -1023,6 +1023,13 @@ FAULTS = (
         "        if False:",
         ("tests/report/test_schema.py",),
     ),
+    Fault(
+        "a summary that names what breaks by rates alone, against the verdict",
+        "instruments/recombination/words.py",
+        "    breaks = certainly(what_breaks(at_headline(at, BY_LABELS) if by_labels else c, e), measures, most=most)",
+        "    breaks = what_breaks(at_headline(at, BY_LABELS) if by_labels else c, e)",
+        ("tests/instruments/recombination/test_recombination_planted.py",),
+    ),
 )
 
 

@@ -337,6 +337,7 @@ def test_answers_of_a_linear_teacher_are_combined_by_no_call():
     for key in ("seen_from_state", "seen_as_state", "novel_from_state"):
         assert found[f"{key} [('form', 'sum')]"] == pytest.approx(1.0, abs=1e-4)
     assert settings["headline_depth"] == 1
+    assert settings["breaks"] == "not resolved", "all rates are 1, and no measure has an interval that confirms it"
     assert settings["combined_from"] is None, "Cs is right at the output as well"
     found, settings = alone(Subject(Stages(added)), task)
     assert settings["headline_depth"] is None
